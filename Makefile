@@ -1,0 +1,55 @@
+# Riel: `make run` to see it work, `make check` before a commit. `make help` lists the rest.
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types synth lock clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: $(READY) ## Start Riel on http://localhost:8000 (PORT=9000 moves it), with a demo; Ctrl-C stops.
+	@exec $(BIN)/riel up --port $(PORT)
+
+test: $(READY) ## Run the tests.
+	$(BIN)/pytest $(ARGS)
+
+check: lint types test synth ## All that CI runs: format, lint, types, rules, tests, synth with cdk-nag.
+
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(READY)
+	$(BIN)/mypy
+
+synth: $(READY) ## Synthesize every stage with cdk-nag; needs Node.js, no Docker and no account.
+	@for stage in local dev prod; do $(BIN)/python -m infra.app $$stage || exit 1; done
+
+# The environment is made once; after that this costs one comparison of times.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Riel needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || \
+	  { echo "Riel needs Node.js 20 or newer on the PATH (the AWS CDK runs on it)."; exit 1; }
+	@echo "Setting up .venv from the locked requirements (once) …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@awk '/^uv==/ {on=1} on {print} on && !/\\$$/ {exit}' requirements.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+lock: $(READY) ## Renew the hashed locks from pyproject.toml and layers/dependencies/requirements.in.
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --group operate --group test pyproject.toml -o requirements.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
+	  --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes \
+	  --no-emit-index-url layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+
+clean: ## Remove everything that was built or downloaded.
+	rm -rf .venv .build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
