@@ -1,0 +1,1 @@
+"""The business, pure: standard library only, no I/O, no clock, no randomness."""

@@ -1,0 +1,57 @@
+"""Ids, derived: the same cause gives the same id, so a repeat can not make a second thing.
+
+An id is a prefix and 26 letters of base 32: the first 130 bits of a SHA-256 over the parts,
+each part preceded by its length, so that ("ab", "c") and ("a", "bc") differ.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+_LENGTH = 26
+_SHAPE = re.compile(r"[a-z]{2,4}_[a-z2-7]{26}", re.ASCII)
+
+
+def payment_id(merchant_id: str, livemode: bool, idempotency_key: str) -> str:
+    """One payment per merchant, mode and idempotency key, for ever."""
+    return _derive("pay", merchant_id, _mode(livemode), idempotency_key)
+
+
+def event_id(payment: str, sequence: int) -> str:
+    """One event per payment and transition; it is the `webhook-id` too."""
+    return _derive("evt", payment, str(sequence))
+
+
+def gateway_key(payment: str, gateway: str, charge_number: int) -> str:
+    """Name one charge at one PSP; the number grows only after a definite decline."""
+    return _derive("chg", payment, gateway, str(charge_number))
+
+
+def api_key_hash(api_key: str) -> str:
+    """Hash an API key for storage. Keys carry 192 random bits, so no salt or stretching."""
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def spread(text: str, shards: int) -> int:
+    """Choose one of `shards` partitions, evenly and always the same for the same text."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % shards
+
+
+def looks_like(prefix: str, text: str) -> bool:
+    """Whether the text has the shape of an id of this kind."""
+    return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None
+
+
+def _derive(prefix: str, *parts: str) -> str:
+    digest = hashlib.sha256()
+    for part in (prefix, *parts):
+        raw = part.encode()
+        digest.update(len(raw).to_bytes(4, "big") + raw)
+    letters = base64.b32encode(digest.digest()).decode().lower()
+    return f"{prefix}_{letters[:_LENGTH]}"
+
+
+def _mode(livemode: bool) -> str:
+    return "live" if livemode else "test"
