@@ -1,0 +1,30 @@
+"""Logs and metrics, by Powertools: one JSON line per log, EMF metrics with few dimensions.
+
+No request body, key, token, card number or CLABE goes into a log: callers pass ids and codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+logger = Logger()
+metrics = Metrics()
+
+
+def count(name: str, value: int = 1) -> None:
+    """Add to a counter; the name is in the past tense (`PaymentCompleted`)."""
+    metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+
+@contextmanager
+def about(**keys: str) -> Iterator[None]:
+    """Add keys (`payment_id=…`) to every log line inside the block."""
+    logger.append_keys(**keys)
+    try:
+        yield
+    finally:
+        logger.remove_keys(list(keys))

@@ -1,0 +1,1 @@
+"""DynamoDB and SQS, concretely. The only package besides `app` that knows boto3."""

@@ -1,0 +1,58 @@
+"""Python values to DynamoDB attribute values and back.
+
+Small on purpose: boto3's own serializer costs an import and makes every number a Decimal; here
+numbers are ints, because money is minor units. None and empty values are left out of items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Item = dict[str, Any]
+"""A DynamoDB item in wire form: `{"pk": {"S": "…"}}`."""
+
+
+def encode(value: Any) -> dict[str, Any]:
+    """Write one value. Raises TypeError for a type that no item of ours has (floats too)."""
+    if isinstance(value, str):
+        return {"S": value}
+    if isinstance(value, bool):
+        return {"BOOL": value}
+    if isinstance(value, int):
+        return {"N": str(value)}
+    if isinstance(value, Mapping):
+        return {"M": {key: encode(inner) for key, inner in value.items()}}
+    if isinstance(value, list | tuple):
+        return {"L": [encode(inner) for inner in value]}
+    raise TypeError(f"no attribute value for {type(value).__name__}")
+
+
+def decode(attribute: Mapping[str, Any]) -> Any:
+    """Read one attribute value."""
+    ((kind, raw),) = attribute.items()
+    match kind:
+        case "S" | "BOOL":
+            return raw
+        case "N":
+            return int(raw)
+        case "M":
+            return {key: decode(inner) for key, inner in raw.items()}
+        case "L":
+            return [decode(inner) for inner in raw]
+        case "NULL":
+            return None
+        case _:
+            raise TypeError(f"no item of ours has the attribute type {kind}")
+
+
+def to_item(fields: Mapping[str, Any]) -> Item:
+    """Write an item, leaving out what is None or empty text."""
+    return {
+        key: encode(value) for key, value in fields.items() if value is not None and value != ""
+    }
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Read an item."""
+    return {key: decode(attribute) for key, attribute in item.items()}

@@ -1,0 +1,86 @@
+"""The outbox: events written with the change they tell of, read back by stream or by query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from riel.domain.events import Event
+from riel.domain.instants import from_text, to_text
+from riel.errors import MalformedMessageError
+from riel.store import keys
+from riel.store.dynamodb import call
+from riel.store.items import from_item, to_item
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+
+def put_action(table: str, event: Event) -> dict[str, Any]:
+    """Build the transaction's action that writes the event."""
+    pk, sk = keys.outbox_key(event.at, event.event_id)
+    fields = {
+        "pk": pk,
+        "sk": sk,
+        "event_id": event.event_id,
+        "type": event.type,
+        "payment_id": event.payment_id,
+        "merchant_id": event.merchant_id,
+        "sequence": event.sequence,
+        "at": to_text(event.at),
+        "body": event.body,
+        "webhook_url": event.webhook_url,
+        "traceparent": event.traceparent,
+        "expires_at": int((event.at + keys.OUTBOX_LIFE).timestamp()),
+    }
+    return {"Put": {"TableName": table, "Item": to_item(fields)}}
+
+
+def read_event(item: Mapping[str, Any]) -> Event:
+    """Read an event from its item; raises MalformedMessageError naming what is wrong."""
+    try:
+        fields = from_item(item)
+        return Event(
+            event_id=fields["event_id"],
+            type=fields["type"],
+            payment_id=fields["payment_id"],
+            merchant_id=fields["merchant_id"],
+            sequence=fields["sequence"],
+            at=from_text(fields["at"]),
+            body=fields.get("body", ""),
+            webhook_url=fields.get("webhook_url"),
+            traceparent=fields.get("traceparent", ""),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MalformedMessageError(f"outbox record: {error!r}") from error
+
+
+class OutboxStore:
+    """Reads ranges of the outbox."""
+
+    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+
+    def between(self, start: datetime, end: datetime) -> Iterator[Event]:
+        """Yield the events with start <= at < end, by minute and shard."""
+        minute = start.replace(second=0, microsecond=0)
+        while minute < end:
+            for shard in range(keys.SHARDS):
+                yield from self._bucket(keys.outbox_partition(minute, shard), start, end)
+            minute += timedelta(minutes=1)
+
+    def _bucket(self, partition: str, start: datetime, end: datetime) -> Iterator[Event]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": partition}},
+        }
+        while True:
+            page = call(self._dynamodb.query, **request)
+            events = (read_event(item) for item in page["Items"])
+            yield from (event for event in events if start <= event.at < end)
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

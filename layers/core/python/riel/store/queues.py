@@ -1,0 +1,135 @@
+"""SQS queues: send, send many, give back, and the operator's receive and delete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from riel.errors import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+BATCH_MESSAGES = 10
+BATCH_BYTES = 240_000
+"""Below SQS's 256 KiB for one SendMessageBatch, with room for the envelope."""
+MAX_DELAY_SECONDS = 900
+MAX_VISIBILITY_SECONDS = 43_200
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message in the operator's hands. `attributes` are SQS's own."""
+
+    message_id: str
+    body: str
+    receipt: str
+    attributes: Mapping[str, str]
+
+
+class Queue:
+    """One queue."""
+
+    def __init__(self, sqs: SQSClient, url: str) -> None:
+        self._sqs = sqs
+        self.url = url
+
+    def send(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
+        """Send one message, to be seen after a delay of at most 15 minutes."""
+        try:
+            self._sqs.send_message(
+                QueueUrl=self.url,
+                MessageBody=_text(body),
+                DelaySeconds=min(max(delay_seconds, 0), MAX_DELAY_SECONDS),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise StoreUnavailableError(f"send to {self.url}: {error}") from error
+
+    def send_many(self, bodies: Sequence[Mapping[str, Any]]) -> set[int]:
+        """Send messages in batches; return the positions of those that were not taken."""
+        failed: set[int] = set()
+        for chunk in _chunks([_text(body) for body in bodies]):
+            failed |= self._send_chunk(chunk)
+        return failed
+
+    def _send_chunk(self, chunk: dict[int, str]) -> set[int]:
+        try:
+            answer = self._sqs.send_message_batch(
+                QueueUrl=self.url,
+                Entries=[{"Id": str(n), "MessageBody": text} for n, text in chunk.items()],
+            )
+        except (ClientError, BotoCoreError):
+            return set(chunk)
+        return {int(entry["Id"]) for entry in answer.get("Failed", [])}
+
+    def give_back(self, receipt: str, seconds: int) -> None:
+        """Let a message that we hold be received again after so many seconds."""
+        try:
+            self._sqs.change_message_visibility(
+                QueueUrl=self.url,
+                ReceiptHandle=receipt,
+                VisibilityTimeout=min(max(seconds, 0), MAX_VISIBILITY_SECONDS),
+            )
+        except (ClientError, BotoCoreError):
+            # Not worth failing for: the message comes back after the queue's own timeout.
+            return
+
+    def receive(self, visibility_seconds: int, limit: int = 10) -> list[Received]:
+        """Receive up to ten messages, hidden from others for so many seconds."""
+        answer = self._sqs.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=min(limit, BATCH_MESSAGES),
+            VisibilityTimeout=visibility_seconds,
+            MessageSystemAttributeNames=["All"],
+        )
+        return [
+            Received(
+                message["MessageId"],
+                message["Body"],
+                message["ReceiptHandle"],
+                {str(key): value for key, value in message.get("Attributes", {}).items()},
+            )
+            for message in answer.get("Messages", [])
+        ]
+
+    def delete(self, receipt: str) -> None:
+        """Delete a message that was received."""
+        self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=receipt)
+
+    def depth(self) -> dict[str, int]:
+        """Count messages, approximately: `visible`, `in_flight`, `delayed`."""
+        answer = self._sqs.get_queue_attributes(
+            QueueUrl=self.url,
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            ],
+        )["Attributes"]
+        return {
+            "visible": int(answer["ApproximateNumberOfMessages"]),
+            "in_flight": int(answer["ApproximateNumberOfMessagesNotVisible"]),
+            "delayed": int(answer["ApproximateNumberOfMessagesDelayed"]),
+        }
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[dict[int, str]]:
+    chunk: dict[int, str] = {}
+    size = 0
+    for position, text in enumerate(texts):
+        length = len(text.encode())
+        if chunk and (len(chunk) == BATCH_MESSAGES or size + length > BATCH_BYTES):
+            yield chunk
+            chunk, size = {}, 0
+        chunk[position] = text
+        size += length
+    if chunk:
+        yield chunk
