@@ -1,0 +1,1 @@
+"""PSPs: one Protocol, one adapter for each company behind it."""

@@ -1,0 +1,1 @@
+"""Telling merchants: signing, schedule, and which addresses may be called at all."""

@@ -1,0 +1,24 @@
+"""When a failed delivery is tried again: data of the stage, jittered so that crowds spread."""
+
+from __future__ import annotations
+
+from random import Random
+
+JITTER = 0.2
+MAX_RETRY_AFTER_SECONDS = 900
+
+
+def next_delay(
+    retries_done: int, schedule: tuple[int, ...], random: Random, retry_after: int | None = None
+) -> int | None:
+    """Whole seconds until the next try, or None when the schedule is used up.
+
+    `schedule[n]` is the wait before retry n+1. A `Retry-After` of the endpoint can lengthen the
+    wait up to 15 minutes (the longest delay of a message), never shorten it.
+    """
+    if retries_done >= len(schedule):
+        return None
+    wait = round(schedule[retries_done] * random.uniform(1 - JITTER, 1 + JITTER))
+    if retry_after is not None:
+        wait = max(wait, min(retry_after, MAX_RETRY_AFTER_SECONDS))
+    return wait
