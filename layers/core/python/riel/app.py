@@ -1,0 +1,158 @@
+"""The composition root: the only place that builds clients.
+
+An `App` is built once for each execution environment and reused by its invocations. Everything
+is built on first use, so a function pays for what it uses. Tests and simulations pass their own
+clock, randomness or clients instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config as BotoConfig
+
+from riel.clock import Clock, utc_now
+from riel.config import Config
+from riel.store.deliveries import DeliveryStore
+from riel.store.merchants import MerchantStore
+from riel.store.outbox import OutboxStore
+from riel.store.payments import PaymentStore
+from riel.store.queues import Queue
+from riel.webhooks.egress import Resolver, system_resolver
+
+if TYPE_CHECKING:
+    import httpx
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_sqs import SQSClient
+
+    from riel.gateways.base import Gateway
+
+_BOTO = BotoConfig(
+    connect_timeout=1,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=50,
+    # Our own items and keys are built in one place and tested; validating them again on every
+    # call costs a fifth of the call.
+    parameter_validation=False,
+)
+
+
+class App:
+    """Clients and stores, built on first use."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        clock: Clock = utc_now,
+        random: Random | None = None,
+        resolver: Resolver = system_resolver,
+        aws: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`aws` holds extra arguments for every client (`endpoint_url`, `region_name`, …)."""
+        self.config = config
+        self.clock = clock
+        self.random = random or Random()
+        self.resolver = resolver
+        self._aws = dict(aws or {})
+        self._session = boto3.session.Session()
+
+    @classmethod
+    def from_environment(cls) -> App:
+        """Build the app of a Lambda function."""
+        return cls(Config.from_environment())
+
+    def client(self, service: str) -> Any:
+        """Build a client of any AWS service; the operator's command line uses this too."""
+        return self._session.client(service, config=_BOTO, **self._aws)  # type: ignore[call-overload]
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        """The DynamoDB client."""
+        client: DynamoDBClient = self.client("dynamodb")
+        return client
+
+    @cached_property
+    def sqs(self) -> SQSClient:
+        """The SQS client."""
+        client: SQSClient = self.client("sqs")
+        return client
+
+    @cached_property
+    def payments(self) -> PaymentStore:
+        """Payments and the outbox that changes with them."""
+        tables = self.config.required("payments_table"), self.config.required("outbox_table")
+        return PaymentStore(self.dynamodb, *tables)
+
+    @cached_property
+    def deliveries(self) -> DeliveryStore:
+        """Webhook deliveries."""
+        return DeliveryStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def outbox(self) -> OutboxStore:
+        """The outbox by range of time."""
+        return OutboxStore(self.dynamodb, self.config.required("outbox_table"))
+
+    @cached_property
+    def merchants(self) -> MerchantStore:
+        """Merchants and API keys."""
+        return MerchantStore(self.dynamodb, self.config.required("merchants_table"), self.clock)
+
+    @cached_property
+    def payments_queue(self) -> Queue:
+        """Payments that wait for their gateway step."""
+        return Queue(self.sqs, self.config.required("payments_queue_url"))
+
+    @cached_property
+    def webhooks_queue(self) -> Queue:
+        """Webhooks that wait to be sent."""
+        return Queue(self.sqs, self.config.required("webhooks_queue_url"))
+
+    @cached_property
+    def webhooks_dlq(self) -> Queue:
+        """Webhooks that are out of attempts."""
+        return Queue(self.sqs, self.config.required("webhooks_dlq_url"))
+
+    @property
+    def configured_gateways(self) -> frozenset[str]:
+        """Names of the gateways that this stage has."""
+        return frozenset({"simulator"}) if self.config.simulator_url else frozenset()
+
+    @cached_property
+    def gateways(self) -> dict[str, Gateway]:
+        """The adapters of the configured gateways."""
+        from riel.gateways.simulator import SimulatorGateway
+
+        if not self.config.simulator_url:
+            return {}
+        return {"simulator": SimulatorGateway(self._simulator_client())}
+
+    @cached_property
+    def webhook_client(self) -> httpx.Client:
+        """The HTTP client for merchants' endpoints."""
+        from riel.webhooks.sending import new_client
+
+        return new_client()
+
+    def _simulator_client(self) -> httpx.Client:
+        import httpx
+
+        timeout = httpx.Timeout(self.config.gateway_timeout_seconds, connect=2.0)
+        auth = self._function_url_auth() if self.config.simulator_auth == "iam" else None
+        url = self.config.simulator_url.rstrip("/")
+        limits = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+        return httpx.Client(
+            base_url=url, timeout=timeout, auth=auth, limits=limits, trust_env=False
+        )
+
+    def _function_url_auth(self) -> httpx.Auth:
+        from riel.gateways.aws_auth import SigV4Auth
+
+        credentials = self._session.get_credentials()
+        return SigV4Auth(credentials, self._session.region_name)

@@ -1,0 +1,73 @@
+"""A batch of queue messages, side by side: one slow or poisonous record stands alone.
+
+Powertools' asynchronous batch processor keeps the books (which record failed); the work itself is
+blocking, so it runs in threads of our own, because asyncio's default pool is only a few wide on
+Lambda. Nothing is started that can not end before the function's deadline: it goes back instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import (
+    AsyncBatchProcessor,
+    EventType,
+    async_process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from riel.errors import MalformedMessageError
+from riel.observability import count, logger
+
+WIDTH = 10
+"""As many as one SQS batch holds."""
+
+Work = Callable[[Any, SQSRecord], str]
+"""Does one message, given its body and its record; returns what was done, for the log."""
+
+
+class Batches:
+    """Runs batches of one queue."""
+
+    def __init__(self, work: Work, seconds_needed: float) -> None:
+        """`seconds_needed` is the longest that one message may take."""
+        self._work = work
+        self._seconds_needed = seconds_needed
+        self._threads = ThreadPoolExecutor(WIDTH)
+
+    def run(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Do all messages of a batch; the answer is a partial batch response."""
+
+        async def one(record: SQSRecord) -> str:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._do, record, context)
+
+        # A whole batch that fails is still a batch of failed messages, not a failed function.
+        processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+        answer = async_process_partial_response(event, one, processor, context)
+        return dict(answer)
+
+    def _do(self, record: SQSRecord, context: LambdaContext) -> str:
+        if context.get_remaining_time_in_millis() < self._seconds_needed * 1000:
+            count("MessageNotStarted")
+            raise TimeoutError("too close to the function's deadline to start")
+        try:
+            done = self._work(_body(record), record)
+        except Exception as error:
+            extra = {"message_id": record.message_id, "error": type(error).__name__}
+            logger.warning("message failed", extra={**extra, "why": str(error)[:200]})
+            raise
+        logger.info("message done", extra={"message_id": record.message_id, "done": done})
+        return done
+
+
+def _body(record: SQSRecord) -> Any:
+    try:
+        return json.loads(record.body)
+    except ValueError as error:
+        raise MalformedMessageError("the message is not JSON") from error

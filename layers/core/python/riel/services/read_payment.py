@@ -1,0 +1,63 @@
+"""Show payments to those who own them, and to the operator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from riel.domain.instants import to_text
+from riel.domain.money import Money
+from riel.domain.payment import Payment
+from riel.errors import NotFoundError
+from riel.ids import looks_like
+from riel.store.merchants import ApiKey
+
+if TYPE_CHECKING:
+    from riel.app import App
+
+
+def read_payment(app: App, caller: ApiKey, payment_id: str) -> Payment:
+    """Read a payment of the caller's merchant and mode.
+
+    An unknown, malformed or foreign id raises the same NotFoundError.
+    """
+    payment = app.payments.get(payment_id) if looks_like("pay", payment_id) else None
+    owner = (payment.merchant_id, payment.livemode) if payment else None
+    if payment is None or owner != (caller.merchant_id, caller.livemode):
+        raise NotFoundError("no such payment")
+    return payment
+
+
+def payment_view(payment: Payment) -> dict[str, Any]:
+    """A payment as the API shows it."""
+    currency = payment.amount.currency
+    failure = payment.failure
+    return {
+        "id": payment.payment_id,
+        "amount": str(payment.amount),
+        "currency": currency,
+        "description": payment.description,
+        "metadata": payment.metadata,
+        "status": payment.status,
+        "livemode": payment.livemode,
+        "method": payment.method,
+        "gateway": payment.gateway,
+        "reference": payment.reference,
+        "received_amount": str(Money(payment.received_minor, currency)),
+        "idempotency_key": payment.idempotency_key,
+        "webhook_url": payment.webhook_url,
+        "created_at": to_text(payment.created_at),
+        "processed_at": to_text(payment.processed_at) if payment.processed_at else None,
+        "refunded_amount": str(Money(payment.refunded_minor, currency)),
+        "failure": {"code": failure.code, "message": failure.message} if failure else None,
+        "next_action": None,
+        "attention": payment.attention,
+        "history": [
+            {
+                "sequence": line.sequence,
+                "status": line.status,
+                "at": to_text(line.at),
+                "cause": line.cause,
+            }
+            for line in payment.history
+        ],
+    }

@@ -1,0 +1,96 @@
+"""Carry events from the outbox to the queues. Stateless: a repeat is absorbed further on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from riel.domain.events import CREATED, MERCHANT_EVENTS, Event
+from riel.errors import MalformedMessageError
+from riel.observability import count, logger
+from riel.store.outbox import read_event
+from riel.store.queues import Queue
+
+if TYPE_CHECKING:
+    from riel.app import App
+
+_TOLD_TO_MERCHANTS = frozenset(MERCHANT_EVENTS.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    position: str
+    queue: Queue
+    body: Mapping[str, Any]
+
+
+def relay_records(app: App, records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Publish the inserts of a stream batch; return the sequence numbers that failed.
+
+    A record that can not be read does not keep its siblings: they are published first, and the
+    mapping isolates the poison by its own rules. Whatever is not an insert of an event, such as
+    a deletion by TTL, is passed over.
+    """
+    failed: list[str] = []
+    letters: list[_Letter] = []
+    for record in records:
+        if record.get("eventName") != "INSERT":
+            continue
+        change = record["dynamodb"]
+        try:
+            letters += _letters(
+                app, change["SequenceNumber"], read_event(change.get("NewImage", {}))
+            )
+        except MalformedMessageError as error:
+            logger.error("poison stream record", extra={"reason": str(error)})
+            failed.append(change["SequenceNumber"])
+    failed += _post(letters)
+    if failed:
+        count("OutboxRelayFailed", len(failed))
+    return sorted(set(failed), key=int)
+
+
+def publish(app: App, events: Iterable[Event]) -> int:
+    """Publish events again, as `riel outbox replay` does; return how many were not taken."""
+    letters = [letter for event in events for letter in _letters(app, event.event_id, event)]
+    return len(_post(letters))
+
+
+def _letters(app: App, position: str, event: Event) -> list[_Letter]:
+    if event.type == CREATED:
+        body = {
+            "payment_id": event.payment_id,
+            "event_id": event.event_id,
+            "traceparent": event.traceparent,
+        }
+        return [_Letter(position, app.payments_queue, body)]
+    if event.type not in _TOLD_TO_MERCHANTS:
+        raise MalformedMessageError(f"unknown event type {event.type!r:.60}")
+    if not event.webhook_url:
+        return []
+    return [_Letter(position, app.webhooks_queue, _webhook(event))]
+
+
+def _webhook(event: Event) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "type": event.type,
+        "payment_id": event.payment_id,
+        "merchant_id": event.merchant_id,
+        "url": event.webhook_url,
+        "body": event.body,
+        "traceparent": event.traceparent,
+    }
+
+
+def _post(letters: Sequence[_Letter]) -> list[str]:
+    by_queue: dict[str, list[_Letter]] = {}
+    for letter in letters:
+        by_queue.setdefault(letter.queue.url, []).append(letter)
+    failed: list[str] = []
+    for group in by_queue.values():
+        refused = group[0].queue.send_many([letter.body for letter in group])
+        failed += [group[n].position for n in refused]
+    count("OutboxEventPublished", len(letters) - len(failed))
+    return failed
