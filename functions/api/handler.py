@@ -1,0 +1,21 @@
+"""Lambda behind the HTTP API: everything that carries a merchant's API key, and /health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from riel.app import App
+from riel.observability import logger, metrics
+
+from functions.api.routes import build
+
+_resolver, _create_payment = build(App.from_environment())
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one API Gateway request (payload format 2.0)."""
+    _create_payment.idempotency.register_lambda_context(context)
+    return _resolver.resolve(event, context)

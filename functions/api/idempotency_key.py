@@ -1,0 +1,43 @@
+"""The `Idempotency-Key` header, bare or as a structured-field string.
+
+Source: draft-ietf-httpapi-idempotency-key-header and RFC 8941, section 3.3.3: inside quotes, only
+a quote and a backslash are escaped. The two forms of the same key are one key.
+"""
+
+from __future__ import annotations
+
+import re
+
+from riel.errors import MalformedRequestError
+
+MAX_LENGTH = 255
+FIELD = "Idempotency-Key"
+_PRINTABLE = re.compile(r"[\x20-\x7e]+", re.ASCII)
+_QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"', re.ASCII)
+
+
+def read_key(header: str | None) -> str:
+    """Return the key; raises MalformedRequestError saying what is wrong with it."""
+    text = (header or "").strip(" \t")
+    if not text:
+        raise MalformedRequestError(
+            "every POST needs an Idempotency-Key header: a new random value for each new payment,"
+            " the same value for a retry; see /docs",
+            code="idempotency_key_missing",
+            field=FIELD,
+        )
+    key = _unquoted(text) if text.startswith('"') else text
+    if not key.strip() or len(key) > MAX_LENGTH or not _PRINTABLE.fullmatch(key):
+        raise _invalid(f"1 to {MAX_LENGTH} printable ASCII characters")
+    return key
+
+
+def _unquoted(text: str) -> str:
+    match = _QUOTED.fullmatch(text)
+    if match is None:
+        raise _invalid("a quoted key must be one structured-field string")
+    return re.sub(r'\\(["\\])', r"\1", match[1])
+
+
+def _invalid(message: str) -> MalformedRequestError:
+    return MalformedRequestError(message, code="idempotency_key_invalid", field=FIELD)

@@ -1,0 +1,208 @@
+"""What a request may look like: one pydantic model per request, every field's problem at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, NoReturn
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from riel.domain.currencies import EXPONENTS
+from riel.domain.money import AmountError, parse_amount
+from riel.domain.payment import Method
+from riel.errors import (
+    FieldProblem,
+    ForbiddenDestinationError,
+    InvalidRequestError,
+    MalformedRequestError,
+    PayloadTooLargeError,
+)
+from riel.services.create_payment import Order
+from riel.webhooks.egress import check_url
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_METADATA_PAIRS = 50
+_CODES = {
+    "missing": "required",
+    "extra_forbidden": "unknown_field",
+    "string_too_long": "too_long",
+    "string_too_short": "too_short",
+    "too_long": "too_many",
+}
+_MXN_ONLY = frozenset({Method.OXXO, Method.SPEI})
+
+
+def _amount_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise PydanticCustomError(
+        "amount_invalid", 'write a decimal string such as "100.50", not a JSON {kind}', _kind(value)
+    )
+
+
+def _kind(value: object) -> dict[str, str]:
+    names = {bool: "boolean", _Float: "float", type(None): "null", dict: "object", list: "array"}
+    return {"kind": names.get(type(value), "value")}
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise PydanticCustomError("character_invalid", "NUL is not allowed")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise PydanticCustomError("character_invalid", "a lone surrogate is not a character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class CreatePaymentRequest(BaseModel):
+    """The body of `POST /api/v1/payments`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    # Before the amount, because the amount's rules depend on them.
+    currency: Text
+    method: Annotated[Method, Field(strict=False)] = Method.CARD
+    amount: Annotated[str, BeforeValidator(_amount_text)]
+    description: Annotated[Text, Field(max_length=500)] = ""
+    metadata: dict[
+        Annotated[Text, Field(min_length=1, max_length=40)], Annotated[Text, Field(max_length=500)]
+    ] = Field(default_factory=dict, max_length=MAX_METADATA_PAIRS)
+    webhook_url: Text | None = None
+    payment_method_token: Annotated[
+        str | None, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_.:-]+$")
+    ] = None
+    reference: Annotated[Text | None, Field(min_length=1, max_length=255)] = None
+
+    @field_validator("currency")
+    @classmethod
+    def _current(cls, value: str) -> str:
+        if value not in EXPONENTS:
+            raise PydanticCustomError(
+                "currency_invalid", "send an upper-case code of a current currency (ISO 4217)"
+            )
+        return value
+
+    @field_validator("method")
+    @classmethod
+    def _suits_currency(cls, value: Method, info: ValidationInfo) -> Method:
+        if value in _MXN_ONLY and info.data.get("currency", "MXN") != "MXN":
+            raise PydanticCustomError(
+                "currency_invalid", "{method} takes MXN only", {"method": value}
+            )
+        return value
+
+    @field_validator("amount")
+    @classmethod
+    def _exact(cls, value: str, info: ValidationInfo) -> str:
+        # With a bad currency, that is the problem to tell; the amount is judged by its form.
+        try:
+            return str(parse_amount(value, info.data.get("currency", "CLF")))
+        except AmountError as error:
+            raise PydanticCustomError(error.code, "{why}", {"why": str(error)}) from error
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _callable(cls, value: str | None, info: ValidationInfo) -> str | None:
+        allow_loopback = bool((info.context or {}).get("allow_loopback"))
+        try:
+            if value is not None:
+                check_url(value, allow_loopback=allow_loopback)
+        except ForbiddenDestinationError as error:
+            raise PydanticCustomError(error.code, "{why}", {"why": str(error)}) from error
+        return value
+
+    def to_order(self) -> Order:
+        """Give the service what it needs; amounts are canonical by now."""
+        return Order(
+            amount=parse_amount(self.amount, self.currency),
+            method=self.method,
+            sent=self.model_dump(mode="json", exclude_unset=True),
+            description=self.description,
+            metadata=self.metadata,
+            webhook_url=self.webhook_url,
+            payment_method_token=self.payment_method_token,
+            reference=self.reference,
+        )
+
+
+def read_order(body: bytes, *, allow_loopback: bool) -> Order:
+    """Read and validate a create request; raises one RejectedError that tells everything."""
+    fields = _parse(body)
+    try:
+        context = {"allow_loopback": allow_loopback}
+        return CreatePaymentRequest.model_validate(fields, context=context).to_order()
+    except ValidationError as error:
+        raise InvalidRequestError(_problems(error)) from error
+
+
+def _parse(body: bytes) -> Mapping[str, Any]:
+    if len(body) > MAX_BODY_BYTES:
+        raise PayloadTooLargeError(f"the body may have at most {MAX_BODY_BYTES} bytes")
+    try:
+        fields = json.loads(
+            body.decode("utf-8"),
+            parse_float=_keep_float,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError("the body is not UTF-8") from error
+    except RecursionError as error:
+        raise MalformedRequestError("the body is nested too deeply") from error
+    except ValueError as error:
+        raise MalformedRequestError(f"the body is not JSON: {error}"[:200]) from error
+    if not isinstance(fields, dict):
+        raise MalformedRequestError("the body must be a JSON object")
+    return fields
+
+
+class _Float(Decimal):
+    """A JSON float: kept only to be refused by the field that holds it."""
+
+
+def _keep_float(text: str) -> _Float:
+    # The value is never used, and a huge exponent would raise; the sign of a float is enough.
+    return _Float(0)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise MalformedRequestError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedRequestError("a key is repeated in an object")
+    return fields
+
+
+def _problems(error: ValidationError) -> tuple[FieldProblem, ...]:
+    found: dict[str, FieldProblem] = {}
+    for detail in error.errors(include_url=False, include_input=False):
+        problem = _problem(detail)
+        found.setdefault(problem.field, problem)
+    return tuple(found.values())
+
+
+def _problem(detail: ErrorDetails) -> FieldProblem:
+    # Only our own field names are repeated to the caller, never a key or value that was sent.
+    field = str(detail["loc"][0]) if detail["loc"] else ""
+    code = _CODES.get(detail["type"], detail["type"])
+    if detail["type"] not in _CODES and not detail["type"].endswith(("_invalid", "_forbidden")):
+        code = code if detail["type"].startswith("amount_") else f"{field}_invalid"
+    return FieldProblem(field[:64], code, detail["msg"])

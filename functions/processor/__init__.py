@@ -1,0 +1,1 @@
+"""Payments queue to gateway."""

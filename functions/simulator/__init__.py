@@ -1,0 +1,1 @@
+"""The simulator PSP: another company's server, as far as the rest of Riel can tell."""

@@ -1,0 +1,1 @@
+"""Webhooks queue to merchants' endpoints."""
