@@ -38,7 +38,7 @@ _CODES = {
     "extra_forbidden": "unknown_field",
     "string_too_long": "too_long",
     "string_too_short": "too_short",
-    "too_long": "too_many",
+    "too_short": "too_short",
 }
 _MXN_ONLY = frozenset({Method.OXXO, Method.SPEI})
 
@@ -203,6 +203,8 @@ def _problem(detail: ErrorDetails) -> FieldProblem:
     # Only our own field names are repeated to the caller, never a key or value that was sent.
     field = str(detail["loc"][0]) if detail["loc"] else ""
     code = _CODES.get(detail["type"], detail["type"])
-    if detail["type"] not in _CODES and not detail["type"].endswith(("_invalid", "_forbidden")):
+    if detail["type"] == "too_long":
+        code = "too_many" if detail["ctx"]["field_type"] == "Dictionary" else "too_long"
+    elif detail["type"] not in _CODES and not detail["type"].endswith(("_invalid", "_forbidden")):
         code = code if detail["type"].startswith("amount_") else f"{field}_invalid"
     return FieldProblem(field[:64], code, detail["msg"])

@@ -43,6 +43,9 @@ class Batches:
     def run(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Do all messages of a batch; the answer is a partial batch response."""
 
+        if not event["Records"]:  # an operator, or a stage that warms its workers up
+            return {"batchItemFailures": []}
+
         async def one(record: SQSRecord) -> str:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._do, record, context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from riel.domain.instants import from_text, to_text
 from riel.errors import MalformedMessageError
 from riel.store import keys
 from riel.store.dynamodb import call
-from riel.store.items import from_item, to_item
+from riel.store.items import Item, from_item, to_item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -56,6 +57,14 @@ def read_event(item: Mapping[str, Any]) -> Event:
         raise MalformedMessageError(f"outbox record: {error!r}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of the outbox that is not an event: where it is, and what is wrong with it."""
+
+    key: str
+    reason: str
+
+
 class OutboxStore:
     """Reads ranges of the outbox."""
 
@@ -64,14 +73,32 @@ class OutboxStore:
         self._table = table
 
     def between(self, start: datetime, end: datetime) -> Iterator[Event]:
-        """Yield the events with start <= at < end, by minute and shard."""
+        """Yield the events with start <= at < end, by minute and shard.
+
+        Raises MalformedMessageError at a record that can not be read.
+        """
+        for item in self._items(start, end):
+            yield read_event(item)
+
+    def scan(self, start: datetime, end: datetime) -> Iterator[Event | Unreadable]:
+        """Yield what `between` does, and what can not be read without stopping there."""
+        for item in self._items(start, end):
+            try:
+                yield read_event(item)
+            except MalformedMessageError as error:
+                yield Unreadable(f"{item['pk']['S']} {item['sk']['S']}", str(error))
+
+    def _items(self, start: datetime, end: datetime) -> Iterator[Item]:
         minute = start.replace(second=0, microsecond=0)
         while minute < end:
             for shard in range(keys.SHARDS):
                 yield from self._bucket(keys.outbox_partition(minute, shard), start, end)
             minute += timedelta(minutes=1)
 
-    def _bucket(self, partition: str, start: datetime, end: datetime) -> Iterator[Event]:
+    def _bucket(self, partition: str, start: datetime, end: datetime) -> Iterator[Item]:
+        # The sort key begins with the event's time, in milliseconds, so judging the range needs
+        # no reading of the events; an end inside a millisecond includes that millisecond.
+        first, last = to_text(start), to_text(end + timedelta(microseconds=999))
         request: dict[str, Any] = {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",
@@ -79,8 +106,7 @@ class OutboxStore:
         }
         while True:
             page = call(self._dynamodb.query, **request)
-            events = (read_event(item) for item in page["Items"])
-            yield from (event for event in events if start <= event.at < end)
+            yield from (item for item in page["Items"] if first <= item["sk"]["S"] < last)
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]

@@ -19,6 +19,7 @@ BATCH_BYTES = 240_000
 """Below SQS's 256 KiB for one SendMessageBatch, with room for the envelope."""
 MAX_DELAY_SECONDS = 900
 MAX_VISIBILITY_SECONDS = 43_200
+_RECEIPT_OLD = frozenset({"ReceiptHandleIsInvalid", "InvalidParameterValue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,19 @@ class Queue:
             # Not worth failing for: the message comes back after the queue's own timeout.
             return
 
-    def receive(self, visibility_seconds: int, limit: int = 10) -> list[Received]:
-        """Receive up to ten messages, hidden from others for so many seconds."""
+    def receive(
+        self, visibility_seconds: int, limit: int = 10, wait_seconds: int = 0
+    ) -> list[Received]:
+        """Receive up to ten messages, hidden from others for so many seconds.
+
+        On AWS only a wait asks all of the queue's servers, so without one an empty answer does
+        not prove an empty queue.
+        """
         answer = self._sqs.receive_message(
             QueueUrl=self.url,
             MaxNumberOfMessages=min(limit, BATCH_MESSAGES),
             VisibilityTimeout=visibility_seconds,
+            WaitTimeSeconds=wait_seconds,
             MessageSystemAttributeNames=["All"],
         )
         return [
@@ -97,8 +105,12 @@ class Queue:
         ]
 
     def delete(self, receipt: str) -> None:
-        """Delete a message that was received."""
-        self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=receipt)
+        """Delete a message that was received; one that somebody else has taken since stays."""
+        try:
+            self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=receipt)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _RECEIPT_OLD:
+                raise
 
     def depth(self) -> dict[str, int]:
         """Count messages, approximately: `visible`, `in_flight`, `delayed`."""

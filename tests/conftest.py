@@ -1,0 +1,67 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, settings
+from moto import mock_aws
+from riel.app import App
+
+from tests.builders import FakeClock, FakeGateway, create_tables, make_app, seed_demo
+
+# Machines that are shared and slow must not fail a test: no deadlines, and the same examples in CI.
+settings.register_profile("riel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("riel")
+
+
+@pytest.fixture(autouse=True)
+def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test can reach an account: play credentials, a fixed region, no profile."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "POWERTOOLS_SERVICE_NAME": "test",
+        "POWERTOOLS_METRICS_NAMESPACE": "Riel",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def aws() -> Iterator[Any]:
+    """moto's AWS with our tables; for single-threaded logic only."""
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        create_tables(client)
+        yield client
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
+
+
+@pytest.fixture
+def app(aws: Any, clock: FakeClock, gateway: FakeGateway) -> App:
+    """An app over moto with a seeded demo merchant, queues, and a PSP in memory."""
+    sqs = boto3.client("sqs")
+    urls = {
+        f"{name}_url": sqs.create_queue(QueueName=name)["QueueUrl"]
+        for name in ("payments_queue", "webhooks_queue", "webhooks_dlq")
+    }
+    built = make_app(gateway, clock, **urls)
+    seed_demo(built)
+    return built

@@ -1,0 +1,216 @@
+"""Every envelope in `events/` goes through its function's real handler."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import boto3
+import pytest
+from riel import ids
+from riel.app import App
+from riel.gateways.base import Charged
+
+from tests.builders import FakeClock, FakeGateway, store_payment
+from tests.handlers import Context, Handler, load_handler
+
+EVENTS = Path(__file__).parents[2] / "events"
+KEY = "order-123-attempt-1"
+PAYMENT_ID = ids.payment_id("demo", False, KEY)
+Answer = dict[str, Any]
+Check = Callable[[Answer, App], None]
+
+
+def answers(status: int, code: str = "") -> Check:
+    def check(answer: Answer, _: App) -> None:
+        assert answer["statusCode"] == status
+        if code:
+            assert json.loads(answer["body"])["code"] == code
+            assert answer["headers"]["Content-Type"] == "application/problem+json"
+
+    return check
+
+
+def created(answer: Answer, app: App) -> None:
+    assert answer["statusCode"] == 202
+    assert json.loads(answer["body"])["payment_id"] == PAYMENT_ID
+    assert answer["headers"]["Location"] == f"/api/v1/payments/{PAYMENT_ID}"
+    assert answer["headers"]["X-Request-Id"] == "JKJaXmPLvHcESHA="
+    assert app.payments.get(PAYMENT_ID) is not None
+
+
+def fails(*identifiers: str, payments: int = 0, webhooks: int = 0) -> Check:
+    def check(answer: Answer, app: App) -> None:
+        found = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        assert sorted(found) == sorted(identifiers)
+        assert app.payments_queue.depth()["visible"] == payments
+        assert app.webhooks_queue.depth()["visible"] == webhooks
+
+    return check
+
+
+def completes(*identifiers: str) -> Check:
+    def check(answer: Answer, app: App) -> None:
+        fails(*identifiers)(answer, app)
+        payment = app.payments.get(PAYMENT_ID)
+        assert payment is not None
+        assert payment.status == "completed"
+
+    return check
+
+
+def delivered(*identifiers: str) -> Check:
+    def check(answer: Answer, app: App) -> None:
+        fails(*identifiers, webhooks=0)(answer, app)
+        (delivery,) = app.deliveries.of_payment(PAYMENT_ID)
+        # No test calls a merchant: the name resolves to a private address, which is refused.
+        assert delivery.attempts[0].error == "ForbiddenDestination"
+
+    return check
+
+
+MESSAGE = "059f36b4-87a3-44ab-83d2-66197{:07d}"
+EXPECTED: dict[str, Check] = {
+    "api/create_payment": created,
+    "api/create_payment_without_api_key": answers(401, "unauthorized"),
+    "api/create_payment_without_idempotency_key": answers(400, "idempotency_key_missing"),
+    "api/create_payment_invalid": answers(422, "validation_failed"),
+    "api/create_payment_binary_body": answers(400, "malformed_request"),
+    "api/get_payment": answers(200),
+    "api/get_unknown_payment": answers(404, "not_found"),
+    "api/health": answers(200),
+    "api/unknown_path": answers(404, "not_found"),
+    "outbox_relay/created_and_completed": fails(payments=1, webhooks=1),
+    "outbox_relay/poison_between_siblings": fails(
+        "4421584500000000017450000002", payments=1, webhooks=1
+    ),
+    "outbox_relay/deleted_by_ttl": fails(),
+    "processor/one_payment": completes(),
+    "processor/payment_beside_malformed_message": completes(MESSAGE.format(0), MESSAGE.format(1)),
+    "processor/delayed_copy": completes(),
+    "webhook_sender/first_attempt": delivered(),
+    "webhook_sender/delivery_beside_malformed_message": delivered(MESSAGE.format(0)),
+    "simulator/charge": answers(200),
+    "simulator/list_charges": answers(200),
+    "simulator/look_up_unknown_key": answers(404),
+    "simulator/force_outcome": answers(200),
+}
+FILES = sorted(EVENTS.glob("*/*.json"))
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+def test_every_function_has_events_and_every_event_an_expectation() -> None:
+    functions = {p.parent.name for p in (EVENTS.parent / "functions").glob("*/handler.py")}
+
+    assert {path.parent.name for path in FILES} == functions
+    assert {name_of(path) for path in FILES} == set(EXPECTED)
+
+
+@pytest.fixture
+def load(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
+    config = app.config
+    environment = {
+        "RIEL_PAYMENTS_TABLE": config.payments_table,
+        "RIEL_OUTBOX_TABLE": config.outbox_table,
+        "RIEL_MERCHANTS_TABLE": config.merchants_table,
+        "RIEL_PAYMENTS_QUEUE_URL": config.payments_queue_url,
+        "RIEL_WEBHOOKS_QUEUE_URL": config.webhooks_queue_url,
+        "RIEL_WEBHOOKS_DLQ_URL": config.webhooks_dlq_url,
+        "RIEL_SIMULATOR_URL": "http://127.0.0.1:9",
+        "RIEL_SIMULATOR_TABLE": "simulator",
+        "RIEL_SIMULATOR_LATENCY": "0-0",
+        "RIEL_SIMULATOR_SUCCESS_RATE": "1",
+    }
+
+    def load(function: str) -> Handler:
+        handler, module = load_handler(function, environment, monkeypatch)
+        if function in ("processor", "webhook_sender"):
+            module._app.__dict__["gateways"] = app.gateways
+            module._app.resolver = lambda _host, _port: ["10.0.0.1"]
+        return handler
+
+    return load
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_an_event_is_handled_as_expected(
+    path: Path, app: App, load: Callable[[str], Handler]
+) -> None:
+    needs_payment = path.parent.name in ("processor",) or path.stem == "get_payment"
+    if needs_payment:
+        store_payment(app, idempotency_key=KEY)
+
+    answer = load(path.parent.name)(json.loads(path.read_text()), Context())
+
+    EXPECTED[name_of(path)](answer, app)
+
+
+def test_a_slow_payment_delays_no_sibling_of_its_batch(
+    app: App, load: Callable[[str], Handler], gateway: FakeGateway
+) -> None:
+    """Counted, not timed: all ten calls to the gateway are under way at once."""
+    everybody = Barrier(10, timeout=20)
+    event = json.loads((EVENTS / "processor/one_payment.json").read_text())
+    (record,) = event["Records"]
+    event["Records"] = []
+    for n in range(10):
+        payment = store_payment(app, idempotency_key=f"key-{n}")
+        body = json.dumps({"payment_id": payment.payment_id, "traceparent": ""})
+        event["Records"].append({**record, "messageId": str(n), "body": body})
+
+    class TogetherGateway(FakeGateway):
+        def charge(self, request: Any) -> Any:
+            everybody.wait()  # breaks unless ten wait here together
+            return Charged("ref", request.amount)
+
+        def look_up(self, key: str) -> Any:
+            raise AssertionError("nobody had these payments before")
+
+    app.__dict__["gateways"] = {"simulator": TogetherGateway()}
+
+    # moto is for single-threaded logic, so its answers are not judged here, only the meeting.
+    load("processor")(event, Context())
+
+    assert everybody.broken is False
+    assert everybody.n_waiting == 0
+
+
+def test_what_can_not_end_before_the_deadline_is_not_started(
+    app: App, load: Callable[[str], Handler], gateway: FakeGateway
+) -> None:
+    store_payment(app, idempotency_key=KEY)
+    context = Context()
+    context.remaining_ms = 3_000
+
+    event = json.loads((EVENTS / "processor/one_payment.json").read_text())
+    answer = load("processor")(event, context)
+
+    assert len(answer["batchItemFailures"]) == 1
+    assert gateway.sent == []
+
+
+def test_fc_61_and_62_a_batch_relayed_twice_or_in_another_order_completes_the_payment_once(
+    app: App, load: Callable[[str], Handler], gateway: FakeGateway, clock: FakeClock
+) -> None:
+    store_payment(app, idempotency_key=KEY)
+    relay, process = load("outbox_relay"), load("processor")
+    batch = json.loads((EVENTS / "outbox_relay/created_and_completed.json").read_text())
+
+    relay(batch, Context())
+    relay({"Records": batch["Records"][::-1]}, Context())
+    for message in app.payments_queue.receive(0):
+        event = json.loads((EVENTS / "processor/one_payment.json").read_text())
+        event["Records"][0]["body"] = message.body
+        assert process(event, Context()) == {"batchItemFailures": []}
+
+    assert len(gateway.sent) == 1
+
+
+def test_the_sqs_client_of_the_tests_is_moto() -> None:
+    assert boto3.client("sqs").meta.endpoint_url.endswith("amazonaws.com")

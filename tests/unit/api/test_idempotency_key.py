@@ -1,0 +1,42 @@
+"""The Idempotency-Key header."""
+
+from __future__ import annotations
+
+import pytest
+from riel.errors import MalformedRequestError
+
+from functions.api.idempotency_key import read_key
+
+
+@pytest.mark.parametrize(
+    ("header", "key"),
+    [
+        ("abc", "abc"),
+        ('"abc"', "abc"),
+        (' "a b" ', "a b"),
+        (r'"a\"b\\c"', r'a"b\c'),
+        ("8e03978e-40d5-43e8-bc93-6894a57f9324", "8e03978e-40d5-43e8-bc93-6894a57f9324"),
+        ("k" * 255, "k" * 255),
+    ],
+)
+def test_bare_and_quoted_forms_are_one_key(header: str, key: str) -> None:
+    assert read_key(header) == key
+
+
+@pytest.mark.parametrize("header", [None, "", "   ", "\t"])
+def test_a_missing_key_says_what_to_do(header: str | None) -> None:
+    with pytest.raises(MalformedRequestError) as caught:
+        read_key(header)
+
+    assert caught.value.code == "idempotency_key_missing"
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "header", ["k" * 256, "caf\u00e9", "a\x00b", "a\x7f", '"', '"a', '"a"b"', '"a\\b"', '""', '" "']
+)
+def test_a_bad_key_is_refused(header: str) -> None:
+    with pytest.raises(MalformedRequestError) as caught:
+        read_key(header)
+
+    assert caught.value.code == "idempotency_key_invalid"
