@@ -11,7 +11,10 @@ from hypothesis import HealthCheck, settings
 from moto import mock_aws
 from riel.app import App
 
+from infra.local.aws import Aws
+from infra.local.platform import LocalPlatform
 from tests.builders import FakeClock, FakeGateway, create_tables, make_app, seed_demo
+from tests.endpoint import Endpoint, running_endpoint
 
 # Machines that are shared and slow must not fail a test: no deadlines, and the same examples in CI.
 settings.register_profile("riel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,3 +68,36 @@ def app(aws: Any, clock: FakeClock, gateway: FakeGateway) -> App:
     built = make_app(gateway, clock, **urls)
     seed_demo(built)
     return built
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """A merchant's endpoint on loopback."""
+    with running_endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlatform]:
+    """The whole local stage, once per run, on free ports, beside any that a person has running."""
+    folder = tmp_path_factory.mktemp("stage")
+    with LocalPlatform(0, aws_port=0, simulator_port=0, state_folder=folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine_aws(platform: LocalPlatform) -> Aws:
+    """The engine's AWS clients."""
+    return Aws(platform.state.aws_endpoint)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the engine, so that `-m "not engine"` is a quick run."""
+    for item in items:
+        if "platform" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.engine)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--write-costs` renews the table of docs/cost-of-a-payment.md from what was counted."""
+    parser.addoption("--write-costs", action="store_true", help="renew the measured cost table")

@@ -10,7 +10,8 @@ from riel.observability import logger, metrics
 
 from functions.api.routes import build
 
-_resolver, _create_payment = build(App.from_environment())
+_app = App.from_environment()
+_resolver, _create_payment = build(_app)
 
 
 @logger.inject_lambda_context

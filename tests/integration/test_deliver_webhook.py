@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
-import pytest
 from riel.app import App
+from riel.clock import utc_now
 from riel.services.deliver_webhook import Webhook, deliver_webhook
 from riel.store.queues import Received
 from standardwebhooks import Webhook as Verifier
 
 from tests.builders import WEBHOOK_SECRET
-
-
-class Endpoint:
-    """A merchant's endpoint: records what comes, answers what it is told to, then 200."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        self.headers: dict[str, str] = {}
-        endpoint = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                headers = {key.lower(): value for key, value in self.headers.items()}
-                endpoint.received.append((headers, body))
-                self.send_response(endpoint.statuses.pop(0) if endpoint.statuses else 200)
-                for name, value in endpoint.headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?a=b"
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    endpoint = Endpoint()
-    thread = Thread(target=endpoint.server.serve_forever, daemon=True)
-    thread.start()
-    yield endpoint
-    endpoint.server.shutdown()
-    endpoint.server.server_close()
-    thread.join()
+from tests.endpoint import Endpoint
 
 
 def webhook(url: str, **fields: Any) -> Webhook:
@@ -69,7 +29,7 @@ def next_message(queue: Any) -> Webhook:
 
 
 def test_a_webhook_arrives_signed_and_is_recorded(app: App, endpoint: Endpoint) -> None:
-    app.clock = __import__("riel.clock").clock.utc_now  # the verifier compares with real time
+    app.clock = utc_now  # the verifier compares with real time
 
     assert deliver_webhook(app, webhook(endpoint.url)) == "delivered"
 

@@ -42,7 +42,6 @@ class Batches:
 
     def run(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Do all messages of a batch; the answer is a partial batch response."""
-
         if not event["Records"]:  # an operator, or a stage that warms its workers up
             return {"batchItemFailures": []}
 

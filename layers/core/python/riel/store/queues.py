@@ -41,10 +41,14 @@ class Queue:
 
     def send(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
         """Send one message, to be seen after a delay of at most 15 minutes."""
+        self.send_text(_text(body), delay_seconds)
+
+    def send_text(self, text: str, delay_seconds: int = 0) -> None:
+        """Send a message's text as it is: an operator sends back what was received."""
         try:
             self._sqs.send_message(
                 QueueUrl=self.url,
-                MessageBody=_text(body),
+                MessageBody=text,
                 DelaySeconds=min(max(delay_seconds, 0), MAX_DELAY_SECONDS),
             )
         except (ClientError, BotoCoreError) as error:

@@ -1,0 +1,190 @@
+"""What one payment does on AWS, counted from the real calls, against the table in the docs.
+
+`docs/cost-of-a-payment.md` is the budget: a change that costs a unit more, or less, has to say so
+there. Run with `--write-costs` to write the table that was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from riel.app import App
+from riel.clock import utc_now
+
+from infra.local.aws import Aws
+from tests.builders import API_KEY, FakeGateway, create_tables, make_app, seed_demo
+from tests.endpoint import Endpoint
+from tests.handlers import Context, Handler, load_handler
+
+EVENTS = Path(__file__).parents[2] / "events"
+DOCUMENT = Path(__file__).parents[2] / "docs/cost-of-a-payment.md"
+PREFIX = "cost-"
+STEPS = ("api", "outbox_relay", "processor", "webhook_sender")
+COLUMNS = ("Lambda", "DynamoDB calls", "write units", "read units", "SQS requests")
+
+
+@dataclass
+class Meter:
+    """Counts the calls of one client: units as DynamoDB reports them, requests as SQS bills."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def watch(self, client: Any) -> None:
+        events = client.meta.events
+        if client.meta.service_model.service_name == "dynamodb":
+            events.register("before-parameter-build.dynamodb.*", self._ask_for_units)
+            events.register("after-call.dynamodb.*", self._count_units)
+        else:
+            events.register("after-call.sqs.*", self._count_requests)
+
+    def _ask_for_units(self, params: dict[str, Any], **_: Any) -> None:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def _count_units(self, parsed: dict[str, Any], model: Any, **_: Any) -> None:
+        self.counts["DynamoDB calls"] += 1
+        consumed = parsed.get("ConsumedCapacity", [])
+        writes = model.name in ("TransactWriteItems", "PutItem", "UpdateItem")
+        for units in consumed if isinstance(consumed, list) else [consumed]:
+            kind = "write units" if writes else "read units"
+            self.counts[kind] += units["CapacityUnits"]
+
+    def _count_requests(self, **_: Any) -> None:
+        self.counts["SQS requests"] += 1
+
+
+@dataclass
+class Pipeline:
+    """The four functions in this process, over tables and queues of their own on the engine."""
+
+    app: App
+    handlers: dict[str, Handler]
+    meters: dict[str, Meter]
+
+    def call(self, step: str, event: dict[str, Any]) -> dict[str, Any]:
+        self.meters[step].counts["Lambda"] += 1
+        answer = self.handlers[step](event, Context())
+        assert answer.get("batchItemFailures", []) == [], step
+        return answer
+
+    def post(self, key: str, url: str) -> None:
+        event = json.loads((EVENTS / "api/create_payment.json").read_text())
+        event["headers"] |= {"idempotency-key": key, "x-api-key": API_KEY}
+        event["body"] = json.dumps({**json.loads(event["body"]), "webhook_url": url})
+        assert self.call("api", event)["statusCode"] == 202
+
+    def relay(self, event_type: str) -> None:
+        items = self.app.dynamodb.scan(TableName=PREFIX + "outbox", ConsistentRead=True)["Items"]
+        chosen = [item for item in items if item["type"]["S"] == event_type]
+        records = [
+            {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(n), "NewImage": item}}
+            for n, item in enumerate(chosen)
+        ]
+        self.call("outbox_relay", {"Records": records})
+
+    def consume(self, step: str, queue: Any) -> None:
+        (template,) = json.loads((EVENTS / f"{step}/{EXAMPLE[step]}.json").read_text())["Records"]
+        messages = queue.receive(30)
+        records = [
+            {**template, "messageId": m.message_id, "receiptHandle": m.receipt, "body": m.body}
+            for m in messages
+        ]
+        self.call(step, {"Records": records})
+        for message in messages:
+            queue.delete(message.receipt)
+        # What the mapping does on AWS: one receive and one delete request for a batch.
+        self.meters[step].counts["SQS requests"] += 2
+
+
+EXAMPLE = {"processor": "one_payment", "webhook_sender": "first_attempt"}
+
+
+@pytest.fixture
+def pipeline(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    create_tables(engine_aws.dynamodb, PREFIX)
+    tables = {f"{name}_table": PREFIX + name for name in ("payments", "outbox", "merchants")}
+    queues = {
+        f"{name}_url": engine_aws.queues.create_queue(QueueName=PREFIX + name.replace("_", "-"))[
+            "QueueUrl"
+        ]
+        for name in ("payments_queue", "webhooks_queue", "webhooks_dlq")
+    }
+    monkeypatch.setenv("AWS_ENDPOINT_URL", engine_aws.endpoint)
+    app = make_app(clock=None, **tables, **queues)
+    app.clock = utc_now
+    seed_demo(app)
+    environment = {f"RIEL_{k.upper()}": v for k, v in (tables | queues).items()}
+    environment |= {"RIEL_SIMULATOR_URL": "http://127.0.0.1:9", "RIEL_LOOPBACK_WEBHOOKS": "true"}
+    handlers: dict[str, Handler] = {}
+    meters: dict[str, Meter] = {}
+    for step in STEPS:
+        handlers[step], module = load_handler(step, environment, monkeypatch)
+        meters[step] = Meter()
+        inner = module._app
+        inner.__dict__["gateways"] = {"simulator": FakeGateway()}
+        for client in (inner.dynamodb, inner.sqs):
+            meters[step].watch(client)
+    yield Pipeline(app, handlers, meters)
+    for name in (*tables.values(), PREFIX + "simulator"):
+        engine_aws.dynamodb.delete_table(TableName=name)
+    for url in queues.values():
+        engine_aws.queues.delete_queue(QueueUrl=url)
+
+
+def run(
+    pipeline: Pipeline, endpoint: Endpoint, payments: int, name: str
+) -> dict[str, Counter[str]]:
+    """Take payments through every step in batches, and return what each step did."""
+    for item in pipeline.app.dynamodb.scan(TableName=PREFIX + "outbox")["Items"]:
+        key = {"pk": item["pk"], "sk": item["sk"]}
+        pipeline.app.dynamodb.delete_item(TableName=PREFIX + "outbox", Key=key)
+    for meter in pipeline.meters.values():
+        meter.counts.clear()
+    for n in range(payments):
+        pipeline.post(f"{name}-{n}", endpoint.url)
+    pipeline.relay("payment.created")
+    pipeline.consume("processor", pipeline.app.payments_queue)
+    pipeline.relay("payment.completed")
+    pipeline.consume("webhook_sender", pipeline.app.webhooks_queue)
+    return {step: Counter(meter.counts) for step, meter in pipeline.meters.items()}
+
+
+def rows(alone: dict[str, Counter[str]], ten: dict[str, Counter[str]]) -> list[str]:
+    found = []
+    for step in STEPS:
+        cells = [f"{alone[step][c]:g} · {ten[step][c] / 10:g}" for c in COLUMNS]
+        found.append(f"| {step} | {' | '.join(cells)} |")
+    sums = [
+        f"{sum(alone[s][c] for s in STEPS):g} · {sum(ten[s][c] for s in STEPS) / 10:g}"
+        for c in COLUMNS
+    ]
+    return [*found, f"| **together** | {' | '.join(f'**{cell}**' for cell in sums)} |"]
+
+
+def test_a_payment_costs_what_the_document_says(
+    pipeline: Pipeline, endpoint: Endpoint, request: pytest.FixtureRequest
+) -> None:
+    run(pipeline, endpoint, 1, "warm")  # merchants are cached for 30 seconds
+    endpoint.received.clear()
+    alone = run(pipeline, endpoint, 1, "alone")
+    ten = run(pipeline, endpoint, 10, "ten")
+    assert len(endpoint.received) == 11
+
+    measured = rows(alone, ten)
+
+    text = DOCUMENT.read_text()
+    documented = re.findall(
+        r"^\| (?:api|outbox_relay|processor|webhook_sender|\*\*together).*$", text, re.M
+    )
+    if request.config.getoption("--write-costs"):
+        for old, new in zip(documented, measured, strict=True):
+            text = text.replace(old, new)
+        DOCUMENT.write_text(text)
+    else:
+        assert measured == documented
