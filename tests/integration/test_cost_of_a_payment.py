@@ -116,7 +116,8 @@ def pipeline(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipel
         for name in ("payments_queue", "webhooks_queue", "webhooks_dlq")
     }
     monkeypatch.setenv("AWS_ENDPOINT_URL", engine_aws.endpoint)
-    app = make_app(clock=None, **tables, **queues)
+    settings: dict[str, Any] = {**tables, **queues}
+    app = make_app(**settings)
     app.clock = utc_now
     seed_demo(app)
     environment = {f"RIEL_{k.upper()}": v for k, v in (tables | queues).items()}
