@@ -154,8 +154,13 @@ def _parse(body: bytes) -> Mapping[str, Any]:
     if len(body) > MAX_BODY_BYTES:
         raise PayloadTooLargeError(f"the body may have at most {MAX_BODY_BYTES} bytes")
     try:
+        text = body.decode("utf-8")
+        if "\ufffd" in text:
+            # What a gateway puts in place of bytes that it could not decode; storing it would
+            # lose what the merchant meant to say.
+            raise MalformedRequestError("the body is not UTF-8, or holds U+FFFD")
         fields = json.loads(
-            body.decode("utf-8"),
+            text,
             parse_float=_keep_float,
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique,

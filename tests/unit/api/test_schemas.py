@@ -113,6 +113,7 @@ def test_right_to_left_text_and_emoji_are_fine() -> None:
     "body",
     [
         b"", b"{", b"[]", b"null", b'"x"', b"1", b"\xff\xfe", b"\xef\xbb\xbf{}",
+        '{"description": "\ufffd"}'.encode(),
         b'{"amount": "1", "amount": "2", "currency": "MXN"}',
         b'{"amount": "1", "currency": "MXN", "metadata": {"a": "1", "a": "2"}}',
         b'{"amount": NaN, "currency": "MXN"}', b'{"amount": -Infinity, "currency": "MXN"}',
