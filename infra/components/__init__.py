@@ -1,0 +1,1 @@
+"""Building blocks, one noun each; a block keeps what belongs together in one place."""

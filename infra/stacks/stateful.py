@@ -1,0 +1,35 @@
+"""What must never be lost: the tables."""
+
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from infra.components.table import Table
+from infra.stages import SimulatorPlace, Stage
+
+
+class StatefulStack(Stack):
+    """The tables of a stage; the stateless stack comes and goes without touching them."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, **options: Any
+    ) -> None:
+        super().__init__(scope, construct_id, **options)
+        self.payments = Table(self, "Payments", stage=stage, name="payments", sort_key=True)
+        self.payments.add_keys_only_index("listing")
+        # The only table with a stream: an event is published because it stands here.
+        self.outbox = Table(
+            self,
+            "Outbox",
+            stage=stage,
+            name="outbox",
+            sort_key=True,
+            time_to_live="expires_at",
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+        )
+        self.merchants = Table(self, "Merchants", stage=stage, name="merchants")
+        self.simulator: Table | None = None
+        if stage.simulator is SimulatorPlace.FUNCTION:
+            self.simulator = Table(self, "Simulator", stage=stage, name="simulator")

@@ -1,0 +1,168 @@
+"""The functions: what runs, with which settings, and how events reach it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from infra.names import FUNCTIONS, Names
+from infra.stages import SimulatorPlace, Stage
+from tests.infrastructure.templates import Templates, logical_id_of
+
+EVERY = {
+    "RIEL_STAGE",
+    "POWERTOOLS_SERVICE_NAME",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_LOG_LEVEL",
+}
+ENVIRONMENT = {
+    "api": {"RIEL_PAYMENTS_TABLE", "RIEL_OUTBOX_TABLE", "RIEL_MERCHANTS_TABLE"},
+    "outbox-relay": {"RIEL_PAYMENTS_QUEUE_URL", "RIEL_WEBHOOKS_QUEUE_URL"},
+    "processor": {
+        "RIEL_PAYMENTS_TABLE",
+        "RIEL_OUTBOX_TABLE",
+        "RIEL_PAYMENTS_QUEUE_URL",
+        "RIEL_GATEWAY_TIMEOUT_SECONDS",
+        "RIEL_LEASE_SECONDS",
+        "RIEL_PAYMENTS_MAX_RECEIVES",
+        "RIEL_GATEWAY_RETRY_SECONDS",
+    },
+    "webhook-sender": {
+        "RIEL_PAYMENTS_TABLE",
+        "RIEL_MERCHANTS_TABLE",
+        "RIEL_WEBHOOKS_QUEUE_URL",
+        "RIEL_WEBHOOKS_DLQ_URL",
+        "RIEL_WEBHOOK_RETRY_SECONDS",
+    },
+    "simulator": {"RIEL_SIMULATOR_TABLE", "RIEL_SIMULATOR_LATENCY", "RIEL_SIMULATOR_SUCCESS_RATE"},
+}
+
+
+def test_the_functions_are_those_that_the_operator_knows(
+    templates: Templates, stage: Stage
+) -> None:
+    names = Names(stage.name)
+    assert set(templates.functions()) == {names.function(name) for name in stage.functions}
+    assert set(FUNCTIONS) <= set(stage.functions)
+
+
+def test_every_function_runs_python_3_13_on_arm64(templates: Templates) -> None:
+    for function in templates.functions().values():
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["Handler"].startswith("functions.")
+        assert function["Handler"].endswith(".handler.handler")
+
+
+def test_every_function_gets_exactly_the_settings_that_it_reads(
+    templates: Templates, stage: Stage
+) -> None:
+    for name in stage.functions:
+        variables = templates.functions()[Names(stage.name).function(name)]["Environment"]
+        expected = EVERY | ENVIRONMENT[name]
+        if stage.simulator is not SimulatorPlace.NONE and name in ("api", "processor"):
+            expected |= {"RIEL_SIMULATOR_URL"}
+        if stage.simulator is SimulatorPlace.FUNCTION and name == "processor":
+            expected |= {"RIEL_SIMULATOR_AUTH"}
+        if stage.loopback_webhooks and name in ("api", "webhook-sender"):
+            expected |= {"RIEL_LOOPBACK_WEBHOOKS"}
+        assert set(variables["Variables"]) == expected, name
+
+
+def test_only_the_local_stage_calls_loopback_addresses(aws_templates: Templates) -> None:
+    for function in aws_templates.functions().values():
+        assert "RIEL_LOOPBACK_WEBHOOKS" not in function["Environment"]["Variables"]
+
+
+def test_every_log_group_forgets(templates: Templates, stage: Stage) -> None:
+    groups = templates.of_type("AWS::Logs::LogGroup")
+    assert len(groups) == len(stage.functions) + 1  # and the API's access log
+    for group in groups.values():
+        assert group["RetentionInDays"] == stage.log_retention_days
+    for function in templates.functions().values():
+        assert logical_id_of(function["LoggingConfig"]["LogGroup"]) in groups
+
+
+def test_on_aws_every_function_is_traced_and_has_both_layers(aws_templates: Templates) -> None:
+    layers = aws_templates.of_type("AWS::Lambda::LayerVersion")
+    for function in aws_templates.functions().values():
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert {logical_id_of(layer) for layer in function["Layers"]} == set(layers)
+        assert len(function["Layers"]) == 2
+
+
+def test_a_lease_outlasts_the_function_and_the_function_its_gateway(stage: Stage) -> None:
+    timeout = stage.functions["processor"].timeout_seconds
+    assert stage.gateway_timeout_seconds < timeout <= stage.lease_seconds
+
+
+def test_the_api_answers_before_api_gateway_gives_up(stage: Stage) -> None:
+    assert stage.functions["api"].timeout_seconds < 30
+
+
+def test_the_outbox_stream_never_waits_for_one_bad_record(
+    templates: Templates, stage: Stage
+) -> None:
+    mapping = templates.mappings()[Names(stage.name).function("outbox-relay")]
+    (pattern,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {"eventName": ["INSERT"]}
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["BatchSize"] == 100
+    assert 0 <= mapping["MaximumBatchingWindowInSeconds"] <= 1
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert 0 < mapping["MaximumRetryAttempts"] <= 10
+    assert 0 < mapping["MaximumRecordAgeInSeconds"] < 24 * 3600
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    dead_letters = templates.queue_named_by(
+        mapping["DestinationConfig"]["OnFailure"]["Destination"]
+    )
+    assert dead_letters["QueueName"] == Names(stage.name).dead_letter_queue("outbox-relay")
+
+
+def test_queues_are_read_in_bounded_parallel_with_partial_failures(
+    templates: Templates, stage: Stage
+) -> None:
+    mappings = templates.mappings()
+    for queue, function in (("payments", "processor"), ("webhooks", "webhook-sender")):
+        mapping = mappings[Names(stage.name).function(function)]
+        assert mapping["BatchSize"] == 10
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        concurrency = mapping["ScalingConfig"]["MaximumConcurrency"]
+        assert concurrency == stage.queues[queue].max_concurrency >= 2
+
+
+def test_functions_that_feed_their_own_queue_are_not_stopped_as_a_loop(
+    templates: Templates,
+) -> None:
+    """A webhook's retries are delayed copies: more rounds than Lambda's loop detection lets by."""
+    names = Names(templates.stage)
+    for name, function in templates.functions().items():
+        feeds_itself = name in (names.function("processor"), names.function("webhook-sender"))
+        assert (function.get("RecursiveLoop") == "Allow") is feeds_itself
+
+
+def test_the_api_is_throttled_and_logs_each_request_as_json(
+    templates: Templates, stage: Stage
+) -> None:
+    (entry,) = templates.of_type("AWS::ApiGatewayV2::Stage").values()
+    assert entry["StageName"] == "$default"
+    assert entry["AutoDeploy"] is True
+    limits = entry["DefaultRouteSettings"]
+    assert limits["ThrottlingRateLimit"] == stage.throttle.rate
+    assert limits["ThrottlingBurstLimit"] == stage.throttle.burst
+    fields = json.loads(entry["AccessLogSettings"]["Format"])
+    assert "$context.requestId" in fields.values()
+    assert not any("header" in field or "query" in field.lower() for field in fields.values())
+
+
+def test_one_route_leads_to_the_api_function(templates: Templates) -> None:
+    (route,) = templates.of_type("AWS::ApiGatewayV2::Route").values()
+    assert route["RouteKey"] == "$default"
+    (integration,) = templates.of_type("AWS::ApiGatewayV2::Integration").values()
+    assert integration["PayloadFormatVersion"] == "2.0"
+    function = templates.of_type("AWS::Lambda::Function")[_target(integration)]
+    assert function["FunctionName"] == Names(templates.stage).function("api")
+
+
+def _target(integration: dict[str, Any]) -> str:
+    return logical_id_of(integration["IntegrationUri"])

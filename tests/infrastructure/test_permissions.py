@@ -1,0 +1,102 @@
+"""Each function may do what it does, to what it does it to, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infrastructure.templates import Templates, as_list
+
+# The only statements with a star, and why each can not do without.
+JUSTIFIED_WILDCARDS = {
+    # X-Ray takes segments from any function: these actions know no resources.
+    ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+    # ListStreams names a table, which IAM knows as all streams of that one table.
+    ("dynamodb:ListStreams",),
+}
+
+
+def test_no_policy_has_a_wildcard_beyond_the_justified(templates: Templates) -> None:
+    for policy, statement in templates.statements():
+        actions = tuple(as_list(statement["Action"]))
+        assert "NotAction" not in statement, policy
+        assert "NotResource" not in statement, policy
+        assert not any("*" in action for action in actions), policy
+        if actions not in JUSTIFIED_WILDCARDS:
+            assert "*" not in json.dumps(statement["Resource"]), (policy, actions)
+
+
+def test_listing_streams_is_limited_to_the_outbox(templates: Templates) -> None:
+    (statement,) = (
+        statement
+        for _, statement in templates.statements()
+        if statement["Action"] == "dynamodb:ListStreams"
+    )
+    assert f"table/riel-{templates.stage}-outbox/stream/*" in json.dumps(statement["Resource"])
+
+
+def test_no_role_has_a_policy_that_aws_manages(templates: Templates) -> None:
+    for role in templates.of_type("AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role
+
+
+def test_each_function_has_a_role_of_its_own(templates: Templates) -> None:
+    roles = [json.dumps(function["Role"]) for function in templates.functions().values()]
+    assert len(roles) == len(set(roles))
+
+
+@pytest.mark.parametrize(
+    ("function", "tables"),
+    [
+        ("Api", {"Payments", "Outbox", "Merchants"}),
+        ("OutboxRelay", {"Outbox"}),
+        ("Processor", {"Payments", "Outbox"}),
+        ("WebhookSender", {"Payments", "Merchants"}),
+    ],
+)
+def test_each_function_reaches_only_its_tables(
+    templates: Templates, function: str, tables: set[str]
+) -> None:
+    reached = {
+        table
+        for statement in _allowed(templates, function, "dynamodb:")
+        for table in ("Payments", "Outbox", "Merchants", "Simulator")
+        if f"GetAtt{table}" in json.dumps(statement["Resource"])
+    }
+    assert reached == tables
+
+
+def test_nobody_deletes_or_scans_payments(templates: Templates) -> None:
+    for _, statement in templates.statements():
+        if "Payments" in json.dumps(statement["Resource"]):
+            assert not {"dynamodb:DeleteItem", "dynamodb:Scan"} & set(as_list(statement["Action"]))
+
+
+def test_the_outbox_is_only_ever_added_to(templates: Templates) -> None:
+    for function in ("Api", "Processor"):
+        (statement,) = (
+            s
+            for s in _allowed(templates, function, "dynamodb:")
+            if "GetAttOutbox" in json.dumps(s["Resource"])
+        )
+        assert statement["Action"] == "dynamodb:PutItem"
+
+
+def test_calling_the_simulators_url_takes_both_permissions(dev: Templates) -> None:
+    """Since October 2025 a function URL asks for InvokeFunction beside InvokeFunctionUrl."""
+    actions = {s["Action"]: s["Condition"] for s in _allowed(dev, "Processor", "lambda:")}
+    assert actions == {
+        "lambda:InvokeFunctionUrl": {"StringEquals": {"lambda:FunctionUrlAuthType": "AWS_IAM"}},
+        "lambda:InvokeFunction": {"Bool": {"lambda:InvokedViaFunctionUrl": True}},
+    }
+
+
+def _allowed(templates: Templates, function: str, service: str) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy, statement in templates.statements()
+        if policy.startswith(f"{function}Role")
+        and as_list(statement["Action"])[0].startswith(service)
+    ]

@@ -1,0 +1,92 @@
+"""No message is lost without somebody being told."""
+
+from __future__ import annotations
+
+from infra.names import DEAD_LETTER_QUEUES, WORK_QUEUES, Names
+from infra.stages import Stage
+from tests.infrastructure.templates import Templates
+
+FOURTEEN_DAYS = 14 * 24 * 3600
+
+
+def test_the_queues_are_those_that_the_operator_knows(templates: Templates) -> None:
+    names = Names(templates.stage)
+    assert set(templates.queues()) == {
+        *map(names.queue, WORK_QUEUES),
+        *map(names.dead_letter_queue, DEAD_LETTER_QUEUES),
+    }
+
+
+def test_every_queue_has_a_dead_letter_queue_or_is_one(templates: Templates) -> None:
+    for name, queue in templates.queues().items():
+        if name.endswith("-dlq"):
+            assert "RedrivePolicy" not in queue
+        else:
+            dead_letters = templates.queue_named_by(queue["RedrivePolicy"]["deadLetterTargetArn"])
+            assert dead_letters["QueueName"] == f"{name}-dlq"
+
+
+def test_every_dead_letter_queue_raises_an_alarm_at_its_first_message(
+    templates: Templates,
+) -> None:
+    alarms = templates.alarms()
+    for name in templates.queues():
+        if name.endswith("-dlq"):
+            alarm = alarms[f"{name}-depth"]
+            (dimension,) = alarm["Dimensions"]
+            assert templates.queue_named_by(dimension["Value"])["QueueName"] == name
+            assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+            assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+            assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 1)
+
+
+def test_every_work_queue_raises_an_alarm_when_its_messages_grow_old(templates: Templates) -> None:
+    alarms = templates.alarms()
+    for name in map(Names(templates.stage).queue, WORK_QUEUES):
+        alarm = alarms[f"{name}-age"]
+        assert alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
+
+
+def test_every_queue_keeps_messages_fourteen_days_encrypted(templates: Templates) -> None:
+    for queue in templates.queues().values():
+        assert queue["MessageRetentionPeriod"] == FOURTEEN_DAYS
+        assert queue["SqsManagedSseEnabled"] is True
+
+
+def test_every_queue_refuses_plain_http(templates: Templates) -> None:
+    guarded = {
+        templates.queue_named_by(queue)["QueueName"]
+        for policy in templates.of_type("AWS::SQS::QueuePolicy").values()
+        for queue in policy["Queues"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    }
+    assert guarded == set(templates.queues())
+
+
+def test_on_aws_a_message_stays_invisible_for_six_times_its_functions_timeout(
+    aws_templates: Templates,
+) -> None:
+    functions = aws_templates.functions()
+    for function, mapping in aws_templates.mappings().items():
+        if "ScalingConfig" in mapping:
+            queue = aws_templates.queue_named_by(mapping["EventSourceArn"])
+            assert queue["VisibilityTimeout"] >= 6 * functions[function]["Timeout"]
+
+
+def test_on_aws_throttled_receives_do_not_exhaust_a_message(aws_templates: Templates) -> None:
+    for queue in aws_templates.queues().values():
+        if "RedrivePolicy" in queue:
+            assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+def test_locally_a_message_outlives_its_functions_timeout_too(stage: Stage) -> None:
+    for queue, function in (("payments", "processor"), ("webhooks", "webhook-sender")):
+        visibility = stage.queues[queue].visibility_seconds
+        assert visibility > stage.functions[function].timeout_seconds
+
+
+def test_no_wait_is_longer_than_sqs_can_delay(stage: Stage) -> None:
+    for waits in (stage.gateway_retry_seconds, stage.webhook_retry_seconds):
+        assert all(1 <= wait <= 900 for wait in waits)
