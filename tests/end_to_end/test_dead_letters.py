@@ -35,6 +35,8 @@ def test_poison_ends_in_the_dead_letter_queue_with_an_alarm_and_comes_back(
     until(dead_letters.depth, lambda depth: depth["visible"] == 1)
     alarm = NAMES.alarm("payments-dlq-depth")
     until(lambda: alarm_state(engine_aws, alarm), lambda state: state == "ALARM")
+    for neighbour in ("webhooks-dlq-depth", "outbox-relay-dlq-depth"):
+        assert alarm_state(engine_aws, NAMES.alarm(neighbour)) == "OK"
 
     # The PSP is mended, and an operator sends the message back.
     merchant.force(poison, "tok_ok")

@@ -1,0 +1,78 @@
+"""The product's port answers as API Gateway does, not as the engine does."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.integration.local.conftest import SampleStage
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_the_api_is_at_the_root_of_the_port(stage: SampleStage, host: str) -> None:
+    url = stage.api.replace("localhost", host)
+    answer = httpx.get(f"{url}/health", params={"a": "1 2"})
+    assert answer.status_code == 200
+    assert answer.json()["path"] == "/health"
+    assert answer.json()["query"] in {"a=1+2", "a=1%202"}
+    assert answer.headers["apigw-requestid"]
+
+
+def test_paths_of_the_engine_are_only_paths_of_the_api(stage: SampleStage) -> None:
+    for path in ("/_ministack/health", "/_aws/execute-api/x/y", "/", "/restapis/a/b"):
+        assert httpx.get(f"{stage.api}{path}").json()["path"] == path
+
+
+def test_an_encoded_path_stays_encoded(stage: SampleStage) -> None:
+    answer = httpx.get(f"{stage.api}/keys/a%2Fb%25c")
+    assert answer.status_code == 200
+    assert answer.json()["path"] in {"/keys/a%2Fb%25c", "/keys/a/b%c", "/keys/a/b%25c"}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "abcdefgh.execute-api.localhost"},
+        {"Authorization": "AWS4-HMAC-SHA256 Credential=111111111111/20260101/eu-west-1/s3/aws4"},
+        {"x-amz-content-sha256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"},
+        {"Content-Encoding": "aws-chunked"},
+        {"x-amz-target": "DynamoDB_20120810.ListTables"},
+    ],
+)
+def test_headers_of_aws_sdks_do_not_change_the_way(
+    stage: SampleStage, headers: dict[str, str]
+) -> None:
+    assert httpx.post(f"{stage.api}/x", content=b"{}", headers=headers).json()["path"] == "/x"
+
+
+def test_a_failing_function_is_a_generic_500(stage: SampleStage) -> None:
+    answer = httpx.get(f"{stage.api}/raise")
+    assert answer.status_code == 500
+    assert answer.json() == {"message": "Internal Server Error"}
+    assert "secret" not in answer.text
+
+
+def test_the_functions_own_502_is_kept(stage: SampleStage) -> None:
+    answer = httpx.get(f"{stage.api}/problem")
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json() == {"code": "upstream"}
+
+
+def test_several_headers_of_one_name_are_kept(stage: SampleStage) -> None:
+    assert httpx.get(f"{stage.api}/cookies").headers.get_list("set-cookie") == ["a=1", "b=2"]
+
+
+def test_a_body_beyond_api_gateways_limit_is_413(stage: SampleStage) -> None:
+    answer = httpx.post(f"{stage.api}/x", content=b"x" * (10 * 1024 * 1024 + 1))
+    assert answer.status_code == 413
+
+
+def test_a_burst_waits_instead_of_being_refused(stage: SampleStage) -> None:
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda _: client.get(f"{stage.api}/sleep"), range(60)))
+    assert {answer.status_code for answer in answers} == {200}
