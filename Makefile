@@ -26,7 +26,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 synth: $(READY) ## Synthesize every stage with cdk-nag; needs Node.js, no Docker and no account.
-	@for stage in local dev prod; do $(BIN)/python -m infra.app $$stage || exit 1; done
+	$(BIN)/python -m infra.synthesis local dev prod
 
 # The environment is made once; after that this costs one comparison of times.
 $(READY): requirements.txt pyproject.toml
