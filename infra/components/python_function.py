@@ -71,7 +71,6 @@ class PythonFunction(lambda_.Function):
             environment={
                 "RIEL_STAGE": stage.name,
                 "POWERTOOLS_SERVICE_NAME": names.function(name),
-                "POWERTOOLS_METRICS_NAMESPACE": "Riel",
                 "POWERTOOLS_LOG_LEVEL": stage.log_level,
                 **environment,
             },

@@ -35,7 +35,6 @@ def start_simulator(
         RIEL_STAGE=names.stage,
         RIEL_SIMULATOR_TABLE=names.table("simulator"),
         POWERTOOLS_SERVICE_NAME=names.function("simulator"),
-        POWERTOOLS_METRICS_NAMESPACE="Riel",
         **CREDENTIALS,
         **settings,
     )

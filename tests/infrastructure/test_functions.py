@@ -12,7 +12,6 @@ from tests.infrastructure.templates import Templates, logical_id_of
 EVERY = {
     "RIEL_STAGE",
     "POWERTOOLS_SERVICE_NAME",
-    "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_LOG_LEVEL",
 }
 ENVIRONMENT = {

@@ -7,6 +7,7 @@ clock, randomness or clients instead.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from random import Random
@@ -61,6 +62,8 @@ class App:
         self.resolver = resolver
         self._aws = dict(aws or {})
         self._session = boto3.session.Session()
+        # Clients may be shared between threads; making two of them at once may not.
+        self._making = threading.Lock()
 
     @classmethod
     def from_environment(cls) -> App:
@@ -69,7 +72,8 @@ class App:
 
     def client(self, service: str) -> Any:
         """Build a client of any AWS service; the operator's command line uses this too."""
-        return self._session.client(service, config=_BOTO, **self._aws)  # type: ignore[call-overload]
+        with self._making:
+            return self._session.client(service, config=_BOTO, **self._aws)  # type: ignore[call-overload]
 
     @cached_property
     def dynamodb(self) -> DynamoDBClient:

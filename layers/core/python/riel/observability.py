@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 logger = Logger()
-metrics = Metrics()
+metrics = Metrics(namespace="Riel")
 
 
 def count(name: str, value: int = 1) -> None:
