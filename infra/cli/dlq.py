@@ -1,0 +1,88 @@
+"""`riel dlq list | show | redrive`."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
+from riel.services.dead_letters import DeadLetter
+from riel.services.list_dead_letters import list_dead_letters
+from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
+
+from infra.cli import dead_letter_screens
+from infra.cli.durations import parse_duration
+from infra.cli.options import JsonOption, StageOption, new_group
+from infra.cli.output import console, print_json
+from infra.cli.stage_access import LOCAL, StageAccess, open_stage
+from infra.names import DEAD_LETTER_QUEUES
+
+app = new_group(help="Deal with dead letters.")
+QueueArgument = Annotated[
+    str, typer.Argument(metavar="QUEUE", help=f"One of {', '.join(DEAD_LETTER_QUEUES)}.")
+]
+
+
+@app.command("list")
+def list_letters(stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """List the dead letters of every queue, with reason and payment."""
+    access = open_stage(stage)
+    with ThreadPoolExecutor(len(DEAD_LETTER_QUEUES)) as pool:
+        found = pool.map(lambda name: _letters(access, name), DEAD_LETTER_QUEUES)
+        letters = [letter for of_queue in found for letter in of_queue]
+    now = access.app.clock()
+    if as_json:
+        documents = [dead_letter_screens.letter_document(letter, now) for letter in letters]
+        print_json({"data": documents})
+    elif letters:
+        console().print(dead_letter_screens.letters_table(letters, now))
+    else:
+        print("No dead letters.")
+
+
+@app.command()
+def show(queue: QueueArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
+    """Show each dead letter of one queue with its payment, the payment's state, and the reason."""
+    access = open_stage(stage)
+    letters = _letters(access, queue)
+    now = access.app.clock()
+    if as_json:
+        documents = [
+            dead_letter_screens.letter_document(letter, now, whole=True) for letter in letters
+        ]
+        print_json({"queue": queue, "data": documents})
+    elif letters:
+        dead_letter_screens.print_letters(console(), stage, queue, letters, now)
+    else:
+        print(f"No dead letters of {queue}.")
+
+
+@app.command()
+def redrive(
+    queue: QueueArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count only.")] = False,
+    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Messages a second.")] = 10,
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="Only what was sent longer ago, such as 10m.")
+    ] = "0s",
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Send the dead letters of a queue back to where they came from."""
+    span = parse_duration(older_than)
+    access = open_stage(stage)
+    source = access.dead_letter_queue(queue)
+    order = RedriveOrder(dry_run=dry_run, rate=rate, older_than=span)
+    with dead_letter_screens.Progress(enabled=not as_json) as progress:
+        done = redrive_dead_letters(access.app, source, order, progress.show)
+    if as_json:
+        print_json(dead_letter_screens.redriven_document(queue, done, dry_run))
+    else:
+        dead_letter_screens.print_redriven(queue, done, dry_run)
+    if done.left:
+        raise typer.Exit(1)
+
+
+def _letters(access: StageAccess, queue: str) -> list[DeadLetter]:
+    source = access.dead_letter_queue(queue)
+    return list_dead_letters(access.app, source)

@@ -1,0 +1,112 @@
+"""`riel payments show | list | watch`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from riel.domain.payment import Payment
+from riel.ids import looks_like
+
+from infra.cli import payment_screens
+from infra.cli.durations import parse_day
+from infra.cli.errors import OperatorError, UsageError
+from infra.cli.options import JsonOption, StageOption, new_group, stage_option
+from infra.cli.output import console, print_json
+from infra.cli.recent_payments import RecentPayments
+from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, open_stage
+from infra.cli.watching import watch_lines, watch_screen
+
+app = new_group(help="Look at payments.")
+
+MerchantOption = Annotated[
+    str, typer.Option(metavar="ID", help="Whose payments; on the local stage `demo`.")
+]
+LiveOption = Annotated[bool, typer.Option("--live", help="Live mode instead of test mode.")]
+DayOption = Annotated[
+    str, typer.Option(metavar="YYYY-MM-DD", help="One UTC day only; else the last seven.")
+]
+
+
+@app.command()
+def show(
+    payment_id: Annotated[str, typer.Argument(metavar="ID")],
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one payment with its whole history and its webhooks."""
+    access = open_stage(stage)
+    if not looks_like("pay", payment_id):
+        raise OperatorError(
+            f"{payment_id!r} is not a payment's id.",
+            "Ids look like pay_ and 26 letters and digits.",
+        )
+    payment = access.app.payments.get(payment_id)
+    if payment is None:
+        raise OperatorError(
+            f"There is no payment {payment_id} on the stage {stage}.",
+            f"List what is there with: riel payments list{stage_option(stage)}",
+        )
+    deliveries = access.app.deliveries.of_payment(payment_id)
+    if as_json:
+        print_json(payment_screens.payment_document(payment, deliveries))
+    else:
+        payment_screens.print_payment(console(), payment, deliveries)
+
+
+@app.command("list")
+def list_payments(
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    merchant: MerchantOption = "",
+    day: DayOption = "",
+    live: LiveOption = False,
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """List a merchant's payments, newest first; a new one may show up a second late."""
+    recent = _recent(stage, merchant, day, live)
+    found = recent.read(limit + 1)
+    payments = found[:limit]
+    if as_json:
+        documents = [payment_screens.payment_document(payment) for payment in payments]
+        print_json({"data": documents, "has_more": len(found) > limit})
+    elif payments:
+        console().print(payment_screens.payments_table(payments))
+    else:
+        when = f"on {day}" if day else "in the last seven days"
+        print(f"{recent.merchant} has no payments {when}.")
+
+
+@app.command()
+def watch(
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 15,
+    merchant: MerchantOption = "",
+    live: LiveOption = False,
+    seconds: Annotated[float, typer.Option(min=0, help="End by itself after so long.")] = 0,
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Follow a merchant's payments as they move, until Ctrl-C."""
+    recent = _recent(stage, merchant, "", live)
+    try:
+        if as_json:
+            watch_lines(recent, limit, seconds, _print_document)
+        elif console().is_terminal:
+            watch_screen(recent, limit, seconds)
+        else:
+            watch_lines(recent, limit, seconds, payment_screens.print_change)
+    except KeyboardInterrupt:
+        return
+
+
+def _print_document(payment: Payment) -> None:
+    print(json.dumps(payment_screens.payment_document(payment), ensure_ascii=False), flush=True)
+
+
+def _recent(stage: str, merchant: str, day: str, live: bool) -> RecentPayments:
+    if not merchant and stage != LOCAL:
+        raise UsageError("Say whose payments.", "Add --merchant ID.")
+    only_day = parse_day(day) if day else ""
+    access = open_stage(stage)
+    return RecentPayments(access.app, merchant or DEMO_MERCHANT, live, only_day)

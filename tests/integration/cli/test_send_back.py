@@ -1,0 +1,131 @@
+"""Redrive and replay against moto: what is sent, what is left, and how often."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from riel import ids
+from riel.app import App
+from riel.domain.events import payment_created
+from riel.errors import MalformedMessageError
+from riel.services.dead_letters import DeadLetterQueue
+from riel.services.list_dead_letters import list_dead_letters
+from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
+from riel.services.replay_outbox import replay_outbox
+from riel.store import outbox
+from riel.store.dynamodb import transact
+from riel.store.keys import outbox_partition
+from riel.store.queues import Queue
+
+from tests.builders import NOON, make_payment, store_payment
+
+FAST = RedriveOrder(rate=1000)
+
+
+def dead(app: App, name: str) -> DeadLetterQueue:
+    url = app.sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"]
+    return DeadLetterQueue(name, Queue(app.sqs, url))
+
+
+def bodies(queue: Queue) -> list[dict[str, Any]]:
+    return [json.loads(message.body) for message in queue.receive(30)]
+
+
+def spoil_outbox(app: App, sort_key: str, **fields: Any) -> None:
+    item = {"pk": {"S": outbox_partition(NOON, 0)}, "sk": {"S": sort_key}, **fields}
+    app.dynamodb.put_item(TableName="outbox", Item=item)
+
+
+def test_a_second_letter_of_the_same_payment_is_left_in_one_run(app: App) -> None:
+    source = dead(app, "payments")
+    for waits in (0, 1):
+        source.queue.send({"payment_id": "pay_1", "waits": waits, "traceparent": ""})
+
+    done = redrive_dead_letters(app, source, FAST)
+
+    assert (done.sent, done.again) == (1, 1)
+    assert source.queue.depth() == {"visible": 1, "in_flight": 0, "delayed": 0}
+    assert len(bodies(app.payments_queue)) == 1
+
+
+def test_the_rate_spaces_the_messages(app: App) -> None:
+    source = dead(app, "payments")
+    for number in range(4):
+        source.queue.send({"payment_id": f"pay_{number}", "traceparent": ""})
+
+    began = time.monotonic()
+    done = redrive_dead_letters(app, source, RedriveOrder(rate=20))
+
+    assert done.sent == 4
+    assert time.monotonic() - began >= 3 / 20
+
+
+def test_a_letter_of_a_payment_that_is_gone_or_done_says_so(app: App) -> None:
+    source = dead(app, "payments")
+    source.queue.send({"payment_id": "pay_unknown", "traceparent": ""})
+
+    (letter,) = list_dead_letters(app, source)
+
+    assert letter.reason == "the payment does not exist"
+    assert letter.payment_ids == ("pay_unknown",)
+
+
+def test_more_letters_than_one_receive_brings_are_all_listed_once(app: App) -> None:
+    source = dead(app, "payments")
+    for number in range(25):
+        source.queue.send({"payment_id": f"pay_{number}", "traceparent": ""})
+
+    letters = list_dead_letters(app, source)
+
+    assert len({letter.message_id for letter in letters}) == 25
+    assert source.queue.depth()["visible"] == 25
+
+
+def test_a_replay_publishes_its_range_and_lists_what_it_can_not_read(app: App) -> None:
+    payment = store_payment(app)
+    spoil_outbox(app, "2026-04-17T12:00:00.100Z#evt_poison", type={"S": "?"})
+    spoil_outbox(app, "2026-04-17T12:00:30.000Z#evt_later", type={"S": "?"})
+
+    done = replay_outbox(app, NOON, NOON + timedelta(seconds=30))
+
+    assert (done.found, done.published, done.refused) == (2, 1, 0)
+    assert [record.key.split("#")[-1] for record in done.unreadable] == ["evt_poison"]
+    assert [body["payment_id"] for body in bodies(app.payments_queue)] == [payment.payment_id]
+    with pytest.raises(MalformedMessageError):
+        list(app.outbox.between(NOON, NOON + timedelta(seconds=30)))
+
+
+def test_an_event_of_an_unknown_type_holds_up_no_other(app: App) -> None:
+    payment = store_payment(app)
+    strange = make_payment(idempotency_key="key-2")
+    event = payment_created(ids.event_id(strange.payment_id, 1), strange)
+    object.__setattr__(event, "type", "payment.teleported")
+    transact(app.dynamodb, [outbox.put_action("outbox", event)])
+
+    done = replay_outbox(app, NOON, NOON + timedelta(seconds=1))
+
+    assert (done.found, done.published) == (2, 1)
+    assert "payment.teleported" in done.unreadable[0].reason
+    assert [body["payment_id"] for body in bodies(app.payments_queue)] == [payment.payment_id]
+
+
+def test_a_dry_run_publishes_nothing(app: App) -> None:
+    store_payment(app)
+
+    assert replay_outbox(app, NOON, NOON + timedelta(seconds=1), dry_run=True).published == 1
+    assert bodies(app.payments_queue) == []
+
+
+def test_deleting_what_somebody_else_took_is_no_error(app: App) -> None:
+    source = dead(app, "payments")
+    source.queue.send({"payment_id": "pay_1", "traceparent": ""})
+    (message,) = source.queue.receive(30)
+
+    source.queue.delete(message.receipt)
+    source.queue.delete(message.receipt)
+    Queue(boto3.client("sqs"), source.queue.url).delete("no receipt at all")
