@@ -1,0 +1,47 @@
+"""Settings: read once, refused with the variable's name."""
+
+from __future__ import annotations
+
+import pytest
+from riel.config import Config, SimulatorConfig
+from riel.errors import ConfigurationError
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    config = Config.from_environment({})
+
+    assert config == Config()
+    assert config.loopback_webhooks is False
+
+
+def test_what_is_missing_is_named_where_it_is_used() -> None:
+    with pytest.raises(ConfigurationError, match="RIEL_PAYMENTS_TABLE is not set"):
+        Config().required("payments_table")
+
+
+@pytest.mark.parametrize("text", ["1,x", "901", "-1"])
+def test_a_schedule_that_sqs_can_not_keep_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError):
+        Config.from_environment({"RIEL_WEBHOOK_RETRY_SECONDS": text})
+
+
+@pytest.mark.parametrize(
+    ("latency", "rate"), [("2", "0.9"), ("5-2", "0.9"), ("0-99", "0.9"), ("0-1", "2"), ("a-b", "1")]
+)
+def test_a_simulator_that_can_not_be_is_refused(latency: str, rate: str) -> None:
+    environment = {
+        "RIEL_SIMULATOR_TABLE": "t",
+        "RIEL_SIMULATOR_LATENCY": latency,
+        "RIEL_SIMULATOR_SUCCESS_RATE": rate,
+    }
+    with pytest.raises(ConfigurationError):
+        SimulatorConfig.from_environment(environment)
+
+
+def test_the_simulator_reads_its_bounds() -> None:
+    environment = {
+        "RIEL_SIMULATOR_TABLE": "t",
+        "RIEL_SIMULATOR_LATENCY": "2-5",
+        "RIEL_SIMULATOR_SUCCESS_RATE": "1",
+    }
+    assert SimulatorConfig.from_environment(environment) == SimulatorConfig("t", (2.0, 5.0), 1.0)
