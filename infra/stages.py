@@ -163,7 +163,7 @@ LOCAL: Final = Stage(
     queues=MappingProxyType(
         {
             "payments": QueueSettings(
-                visibility_seconds=22, max_receives=3, max_concurrency=4, age_alarm_seconds=60
+                visibility_seconds=25, max_receives=3, max_concurrency=4, age_alarm_seconds=60
             ),
             "webhooks": QueueSettings(
                 visibility_seconds=30, max_receives=3, max_concurrency=4, age_alarm_seconds=60
@@ -177,7 +177,7 @@ LOCAL: Final = Stage(
         iterator_age_alarm_seconds=60,
     ),
     throttle=Throttle(rate=2000, burst=2000),
-    lease_seconds=22,
+    lease_seconds=21,
     gateway_timeout_seconds=8,
     gateway_retry_seconds=(1, 2, 4, 8),
     webhook_retry_seconds=(1, 2, 4, 8),

@@ -14,6 +14,7 @@ from riel.errors import (
     GatewayUnavailableError,
     LeaseLostError,
     OutcomeUnknownError,
+    StoreUnavailableError,
     UnmappedAnswerError,
 )
 from riel.gateways.base import Charged, Declined
@@ -152,6 +153,24 @@ def test_a_lost_answer_is_looked_up_by_a_delayed_copy(
     assert first.startswith("deferred")
     assert depth["visible"] + depth["delayed"] == 1
     assert second == "completed"
+    assert len(gateway.sent) == 1
+
+
+def test_fc_64_a_throttled_table_after_the_charge_defers_and_the_charge_is_found(
+    app: App, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment = store_payment(app)
+
+    def throttled(*_: Any) -> None:
+        raise StoreUnavailableError("throttled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.payments, "record", throttled)
+        first = process_payment(app, Step(payment.payment_id), receives=1)
+    second = process_payment(app, Step(payment.payment_id, waits=1), receives=1)
+
+    assert first.startswith("deferred")
+    assert second == "completed", "the claim was given back, nobody waits for its lease"
     assert len(gateway.sent) == 1
 
 

@@ -20,6 +20,7 @@ from riel.errors import (
     MalformedMessageError,
     OutcomeUnknownError,
     RielError,
+    StoreUnavailableError,
 )
 from riel.gateways.base import Charged, ChargeRequest, Gateway, NotFound, Outcome
 from riel.gateways.registry import find
@@ -64,9 +65,18 @@ class GiveBackError(RielError):
 def process_payment(app: App, step: Step, receives: int) -> str:
     """Take one payment through its gateway step; return what was done, for the log.
 
-    Returning means that the message is done with. Raises GiveBackError while another worker has
-    the payment, and whatever went wrong otherwise, with the claim given back.
+    Returning means that the message is done with, or waits as a delayed copy. Raises GiveBackError
+    while another worker has the payment, and whatever went wrong otherwise, with the claim given
+    back.
     """
+    try:
+        return _step(app, step, receives)
+    except StoreUnavailableError as error:
+        # Our own table's trouble is no fault of the payment, so it must not use up receives.
+        return _defer(app, step, str(error))
+
+
+def _step(app: App, step: Step, receives: int) -> str:
     lease = timedelta(seconds=app.config.lease_seconds)
     match app.payments.claim(step.payment_id, app.clock(), lease):
         case NothingToDo(reason):
@@ -92,7 +102,12 @@ def _guarded(app: App, step: Step, payment: Payment, is_first: bool, receives: i
         is_last = receives >= app.config.payments_max_receives
         app.payments.release(payment, dead_letter_reason=_reason(error) if is_last else "")
         raise
-    return _record(app, payment, change)
+    try:
+        return _record(app, payment, change)
+    except StoreUnavailableError:
+        # The charge may be made and is not written: the next worker need not wait for the lease.
+        app.payments.release(payment)
+        raise
 
 
 def _reason(error: Exception) -> str:
