@@ -110,7 +110,7 @@ class Stage:
 
 _FUNCTIONS: Final = MappingProxyType(
     {
-        "api": FunctionSettings(timeout_seconds=10, memory_mb=1024),
+        "api": FunctionSettings(timeout_seconds=15, memory_mb=1024),
         "outbox-relay": FunctionSettings(timeout_seconds=30, memory_mb=512),
         "processor": FunctionSettings(timeout_seconds=60, memory_mb=512),
         "webhook-sender": FunctionSettings(timeout_seconds=60, memory_mb=512),
@@ -152,7 +152,7 @@ LOCAL: Final = Stage(
     name="local",
     functions=MappingProxyType(
         {
-            "api": FunctionSettings(timeout_seconds=10, memory_mb=512),
+            "api": FunctionSettings(timeout_seconds=15, memory_mb=512),
             "outbox-relay": FunctionSettings(timeout_seconds=15, memory_mb=512),
             "processor": FunctionSettings(timeout_seconds=20, memory_mb=512),
             "webhook-sender": FunctionSettings(timeout_seconds=25, memory_mb=512),

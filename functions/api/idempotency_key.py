@@ -22,7 +22,7 @@ def read_key(header: str | None) -> str:
     if not text:
         raise MalformedRequestError(
             "every POST needs an Idempotency-Key header: a new random value for each new payment,"
-            " the same value for a retry; see /docs",
+            " the same value for a retry",
             code="idempotency_key_missing",
             field=FIELD,
         )

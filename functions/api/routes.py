@@ -25,7 +25,7 @@ from riel.services.merchants import authenticate
 from riel.services.read_payment import payment_view, read_payment
 
 from functions.api.idempotency_key import read_key
-from functions.api.problems import problem
+from functions.api.problems import RETRY_AFTER_SECONDS, problem
 from functions.api.schemas import read_order
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
@@ -59,25 +59,37 @@ def build(app: App) -> tuple[APIGatewayHttpResolver, PaymentCreator]:
     @resolver.get("/health")
     def get_health() -> Response[str]:
         health = check_health(app)
-        return _json(200 if health["status"] == "ok" else 503, health)
+        if health["status"] == "ok":
+            return _json(200, health)
+        return _json(503, health, {"Retry-After": RETRY_AFTER_SECONDS})
 
-    _handle_the_rest(resolver)
+    _handle_the_rest(app, resolver)
     return resolver, create_payment
 
 
-def _handle_the_rest(resolver: APIGatewayHttpResolver) -> None:
-    known = {_PAYMENTS: "POST", "/health": "GET"}
-
+def _handle_the_rest(app: App, resolver: APIGatewayHttpResolver) -> None:
     @resolver.not_found
     def not_found(_: Exception) -> Response[str]:
-        path, request_id = resolver.current_event.path, _request_id(resolver)
-        if path in known or re.fullmatch(_PAYMENTS + "/[^/]+", path):
-            allow = known.get(path, "GET")
-            answer = problem(MethodNotAllowedError(f"this path has {allow} only"), request_id)
-            answer.headers["Allow"] = allow
-        else:
-            answer = problem(NotFoundError("no such path; see /docs"), request_id)
+        request_id = _request_id(resolver)
+        error = _why_not_found(app, resolver)
+        answer = problem(error, request_id)
+        if isinstance(error, MethodNotAllowedError):
+            answer.headers["Allow"] = error.allow
         return _finish(answer, request_id)
+
+
+def _why_not_found(app: App, resolver: APIGatewayHttpResolver) -> RielError:
+    path, method = resolver.current_event.path, resolver.current_event.http_method
+    is_payment = path.startswith(_PAYMENTS + "/") and "/" not in path[len(_PAYMENTS) + 1 :]
+    if is_payment and method == "GET":
+        # An id that Powertools' routes do not even match is an unknown id like any other.
+        try:
+            authenticate(app, _header(resolver, "x-api-key"))
+        except RielError as error:
+            return error
+        return NotFoundError("no such payment")
+    allow = "GET" if is_payment else {_PAYMENTS: "POST", "/health": "GET"}.get(path)
+    return MethodNotAllowedError(allow) if allow else NotFoundError("no such path")
 
 
 def _envelope(resolver: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn
@@ -40,6 +41,7 @@ _CODES = {
     "string_too_short": "too_short",
     "too_short": "too_short",
 }
+_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 _MXN_ONLY = frozenset({Method.OXXO, Method.SPEI})
 
 
@@ -205,11 +207,13 @@ def _problems(error: ValidationError) -> tuple[FieldProblem, ...]:
 
 
 def _problem(detail: ErrorDetails) -> FieldProblem:
-    # Only our own field names are repeated to the caller, never a key or value that was sent.
+    # A plain name is repeated, so that a typo is found; nothing else that was sent ever is.
     field = str(detail["loc"][0]) if detail["loc"] else ""
+    if not _PLAIN_NAME.fullmatch(field):
+        field = "(unknown field)"
     code = _CODES.get(detail["type"], detail["type"])
     if detail["type"] == "too_long":
         code = "too_many" if detail["ctx"]["field_type"] == "Dictionary" else "too_long"
     elif detail["type"] not in _CODES and not detail["type"].endswith(("_invalid", "_forbidden")):
         code = code if detail["type"].startswith("amount_") else f"{field}_invalid"
-    return FieldProblem(field[:64], code, detail["msg"])
+    return FieldProblem(field, code, detail["msg"])

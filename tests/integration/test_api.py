@@ -168,6 +168,34 @@ def test_without_a_gateway_the_method_is_unavailable(
     assert count_payments(aws) == 0
 
 
+def test_a_repeat_is_answered_although_its_gateway_is_gone(
+    api: Api, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = api.post("k")
+    without = Api(app, monkeypatch, RIEL_SIMULATOR_URL="")
+
+    assert without.post("k")["body"] == first["body"]
+    assert without.post("k")["headers"]["Idempotent-Replayed"] == "true"
+    other = without.post("k", {"amount": "1", "currency": "MXN"})
+    assert other["json"]["code"] == "idempotency_key_reused"
+
+
+@pytest.mark.parametrize("name", ["4111111111111111", "<script>", "x" * 41, ""])
+def test_a_key_that_is_no_plain_name_is_not_repeated(api: Api, name: str) -> None:
+    answer = api.post("k", {**GOOD, name: 1})
+
+    assert answer["json"]["errors"][0]["field"] == "(unknown field)"
+    assert not name or name not in answer["body"]
+
+
+@pytest.mark.parametrize("path", ["%22", "%00", "%ff", "%23", "pay_%F0%9F%9A%86"])
+def test_an_id_in_any_spelling_is_unknown_and_needs_a_key_first(api: Api, path: str) -> None:
+    known = api("GET", f"/api/v1/payments/{path}")
+    nobody = api("GET", f"/api/v1/payments/{path}", headers={"x-api-key": "wrong"})
+
+    assert (known["statusCode"], nobody["statusCode"]) == (404, 401)
+
+
 @pytest.mark.parametrize("key", ["", "wrong", "k" * 300, "cl\u00e9"])
 def test_an_unknown_api_key_is_refused_before_the_body_is_read(api: Api, key: str) -> None:
     answer = api("POST", "/api/v1/payments", "{not json", {"x-api-key": key})

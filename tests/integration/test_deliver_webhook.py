@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from threading import Event, Thread
 from typing import Any
 
+import pytest
 from riel.app import App
 from riel.clock import utc_now
 from riel.services.deliver_webhook import Webhook, deliver_webhook
@@ -122,3 +128,70 @@ def test_messages_read_back_as_they_were_written() -> None:
     one = webhook("https://example.com/", attempt=3, base=1)
 
     assert Webhook.read(asdict(one)) == one
+
+
+@contextmanager
+def raw_endpoint(answer: Callable[[socket.socket], None]) -> Iterator[str]:
+    """An endpoint that speaks as badly as the test wants."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65_536)
+                    answer(connection)
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+    thread.join(5)
+
+
+def test_fc_71_an_endpoint_that_drips_its_headers_is_cut_at_the_total_deadline(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("riel.webhooks.sending.DEADLINE_SECONDS", 1.0)
+    ended = Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not ended.wait(0.05):
+            connection.sendall(b"x-drip: 1\r\n")  # each read succeeds; only the total can end it
+
+    with raw_endpoint(drip) as url:
+        done = deliver_webhook(app, webhook(url))
+        ended.set()
+
+    (delivery,) = app.deliveries.of_payment("pay_1")
+    assert done.startswith("pending")
+    assert delivery.attempts[0].error == "DeadlineExceeded"
+
+
+@pytest.mark.parametrize("rest", [b"", b"half of what was prom"])
+def test_a_2xx_is_a_success_whatever_becomes_of_its_body(app: App, rest: bytes) -> None:
+    def cut(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + rest)
+
+    with raw_endpoint(cut) as url:
+        assert deliver_webhook(app, webhook(url)) == "delivered"
+
+
+def test_the_next_address_is_tried_when_one_can_not_be_connected_to(
+    app: App, endpoint: Endpoint
+) -> None:
+    app.resolver = lambda _host, _port: ["::1", "127.0.0.1"]
+    url = endpoint.url.replace("127.0.0.1", "localhost")
+
+    assert deliver_webhook(app, webhook(url)) == "delivered"
+    assert endpoint.received[0][0]["host"].startswith("localhost:")
+
+
+def test_no_log_holds_the_path_or_query_of_an_endpoint(
+    app: App, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        deliver_webhook(app, webhook(endpoint.url.replace("hook", "T00/s3cr3t?token=s3cr3t")))
+
+    assert len(endpoint.received) == 1
+    assert "s3cr3t" not in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Barrier
@@ -210,6 +211,55 @@ def test_fc_61_and_62_a_batch_relayed_twice_or_in_another_order_completes_the_pa
         assert process(event, Context()) == {"batchItemFailures": []}
 
     assert len(gateway.sent) == 1
+
+
+@pytest.mark.parametrize("character", ["\uffff", "\ufffe", "\x01", "\U0001f686"])
+def test_every_character_that_a_merchant_may_send_reaches_the_webhooks_queue(
+    app: App, load: Callable[[str], Handler], character: str
+) -> None:
+    """SQS takes XML's characters only; one outside must not stop the events of everybody."""
+    batch = json.loads((EVENTS / "outbox_relay/created_and_completed.json").read_text())
+    body = batch["Records"][1]["dynamodb"]["NewImage"]["body"]
+    body["S"] = body["S"].replace("123", character)
+
+    assert load("outbox_relay")(batch, Context()) == {"batchItemFailures": []}
+
+    (message,) = app.webhooks_queue.receive(0)
+    assert message.body.isascii()
+    assert json.loads(message.body)["body"] == body["S"]
+
+
+def test_who_is_not_done_in_time_is_reported_and_its_siblings_are_not_lost(
+    app: App, load: Callable[[str], Handler]
+) -> None:
+    slow, _ = (store_payment(app, idempotency_key=key) for key in ("slow", "quick"))
+    event = json.loads((EVENTS / "processor/one_payment.json").read_text())
+    (record,) = event["Records"]
+    ids_ = [ids.payment_id("demo", False, key) for key in ("slow", "quick")]
+    event["Records"] = [
+        {**record, "messageId": one, "body": json.dumps({"payment_id": one, "traceparent": ""})}
+        for one in ids_
+    ]
+    release = Barrier(2)
+
+    class StuckGateway(FakeGateway):
+        def charge(self, request: Any) -> Any:
+            if request.payment_id == slow.payment_id:
+                release.wait(30)
+            return super().charge(request)
+
+    app.__dict__["gateways"] = {"simulator": StuckGateway()}
+    context = Context()
+    # Enough to start (two gateway time-outs), and half a second beyond what the answer needs.
+    context.remaining_ms = 16_500
+    process = load("processor")
+    batches = sys.modules["riel.services.batches"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "ANSWER_SECONDS", 14.0)
+        answer = process(event, context)
+    release.wait(30)
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": slow.payment_id}]}
 
 
 def test_the_sqs_client_of_the_tests_is_moto() -> None:

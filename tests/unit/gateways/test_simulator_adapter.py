@@ -17,7 +17,14 @@ from riel.gateways.registry import choose
 from riel.gateways.simulator import SimulatorGateway
 
 REQUEST = ChargeRequest("chg_1", "pay_1", Money(10_050, "MXN"), "tok_ok")
-SUCCESS = {"status": "succeeded", "charge_id": "sim_1", "amount": 10_050, "currency": "MXN"}
+SUCCESS = {
+    "idempotency_key": "chg_1",
+    "status": "succeeded",
+    "charge_id": "sim_1",
+    "amount": 10_050,
+    "currency": "MXN",
+}
+DECLINE = {"idempotency_key": "chg_1", "status": "declined", "decline_code": "insufficient_funds"}
 
 
 def gateway(answer: httpx.Response | Exception) -> SimulatorGateway:
@@ -38,7 +45,7 @@ def test_a_success_is_what_the_psp_says_it_took() -> None:
 
 
 def test_a_decline_is_worded_for_the_merchant() -> None:
-    answer = httpx.Response(200, json={"status": "declined", "decline_code": "insufficient_funds"})
+    answer = httpx.Response(200, json=DECLINE)
 
     assert gateway(answer).charge(REQUEST) == Declined(
         "insufficient_funds", "The card has insufficient funds."
@@ -62,13 +69,15 @@ def test_a_decline_is_worded_for_the_merchant() -> None:
         (httpx.Response(302), UnmappedAnswerError),
         (httpx.Response(200, text="<html>"), UnmappedAnswerError),
         (httpx.Response(200, json=[]), UnmappedAnswerError),
-        (httpx.Response(200, json={"status": "perhaps"}), UnmappedAnswerError),
+        (httpx.Response(200, json={**SUCCESS, "status": "perhaps"}), UnmappedAnswerError),
+        (httpx.Response(200, json={**SUCCESS, "idempotency_key": "other"}), UnmappedAnswerError),
+        (httpx.Response(200, json={**SUCCESS, "charge_id": None}), UnmappedAnswerError),
         (httpx.Response(200, json={"verdict": "perhaps"}), UnmappedAnswerError),
         (httpx.Response(200, json={**SUCCESS, "amount": "10050"}), UnmappedAnswerError),
         (httpx.Response(200, json={**SUCCESS, "amount": 100.5}), UnmappedAnswerError),
         (httpx.Response(200, json={**SUCCESS, "currency": "XXX"}), UnmappedAnswerError),
         (
-            httpx.Response(200, json={"status": "declined", "decline_code": "new_code"}),
+            httpx.Response(200, json={**DECLINE, "decline_code": "new_code"}),
             UnmappedAnswerError,
         ),
     ],
@@ -87,9 +96,12 @@ def test_a_look_up_finds_nothing_or_the_outcome() -> None:
     )
 
 
-def test_a_look_up_without_an_answer_changed_nothing() -> None:
+@pytest.mark.parametrize(
+    "answer", [httpx.ReadTimeout("slow"), httpx.Response(500), httpx.Response(502)]
+)
+def test_a_look_up_without_an_answer_changed_nothing(answer: httpx.Response | Exception) -> None:
     with pytest.raises(GatewayUnavailableError):
-        gateway(httpx.ReadTimeout("slow")).look_up("chg_1")
+        gateway(answer).look_up("chg_1")
 
 
 def test_the_key_and_the_amount_in_minor_units_are_sent() -> None:

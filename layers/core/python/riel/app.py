@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 
     from riel.gateways.base import Gateway
 
+# Two calls that hang must leave the API its time to answer 503 (a test compares them).
+READ_TIMEOUT_SECONDS = 2
+MAX_ATTEMPTS = 3
 _BOTO = BotoConfig(
     connect_timeout=1,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 4},
+    read_timeout=READ_TIMEOUT_SECONDS,
+    retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
     max_pool_connections=50,
     # Our own items and keys are built in one place and tested; validating them again on every
     # call costs a fifth of the call.

@@ -111,6 +111,10 @@ class MethodNotAllowedError(RejectedError):
     code = "method_not_allowed"
     status = 405
 
+    def __init__(self, allow: str) -> None:
+        super().__init__(f"this path has {allow} only")
+        self.allow = allow
+
 
 class IdempotencyKeyReusedError(RejectedError):
     """The key already belongs to a request with another body."""

@@ -5,11 +5,17 @@ No request body, key, token, card number or CLABE goes into a log: callers pass 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
+
+# On Lambda the root logger is at INFO, and httpx logs every URL there: a merchant's path or query
+# can hold a token.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 logger = Logger()
 metrics = Metrics(namespace="Riel")

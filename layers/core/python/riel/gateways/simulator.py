@@ -3,8 +3,8 @@
     POST /charges                  Idempotency-Key, {payment_id, amount, currency, token?}
     GET  /charges/by-key/{key}     200 with the same body as the POST's answer, or 404
 
-An answer is {"charge_id", "status": "succeeded" | "declined", "amount", "currency",
-"decline_code"}; 429 and 503 mean that nothing happened.
+An answer is {"idempotency_key", "charge_id", "status": "succeeded" | "declined", "amount",
+"currency", "decline_code"}; 429 and 503 mean that nothing happened.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class SimulatorGateway:
         headers = {"Idempotency-Key": request.key}
         answer = self._send("POST", "/charges", headers=headers, json=body)
         if answer.status_code == 200:
-            return _outcome(answer)
+            return _outcome(answer, request.key)
         raise _refusal(answer)
 
     def look_up(self, key: str) -> Outcome | NotFound:
@@ -66,7 +66,9 @@ class SimulatorGateway:
         if answer.status_code == 404:
             return NotFound()
         if answer.status_code == 200:
-            return _outcome(answer)
+            return _outcome(answer, key)
+        if answer.status_code >= 500:
+            raise GatewayUnavailableError(f"the look-up got HTTP {answer.status_code}")
         raise _refusal(answer)
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -86,12 +88,14 @@ def _refusal(answer: httpx.Response) -> RielError:
     return UnmappedAnswerError(f"HTTP {answer.status_code}")
 
 
-def _outcome(answer: httpx.Response) -> Outcome:
+def _outcome(answer: httpx.Response, key: str) -> Outcome:
     try:
         body = answer.json()
+        if body["idempotency_key"] != key:
+            raise UnmappedAnswerError("an answer about another charge")
         match body["status"]:
             case "succeeded":
-                return Charged(str(body["charge_id"]), _money(body))
+                return Charged(_text(body["charge_id"]), _money(body))
             case "declined" if body["decline_code"] in DECLINES:
                 return Declined(body["decline_code"], DECLINES[body["decline_code"]])
             case status:
@@ -105,3 +109,9 @@ def _money(body: dict[str, Any]) -> Money:
     if type(minor) is not int or currency not in EXPONENTS:
         raise ValueError("amount or currency")
     return Money(minor, currency)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("a text is missing")
+    return value

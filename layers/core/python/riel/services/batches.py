@@ -26,6 +26,8 @@ from riel.observability import count, logger
 
 WIDTH = 10
 """As many as one SQS batch holds."""
+ANSWER_SECONDS = 1.0
+"""Kept from the function's time for the answer."""
 
 Work = Callable[[Any, SQSRecord], str]
 """Does one message, given its body and its record; returns what was done, for the log."""
@@ -46,8 +48,13 @@ class Batches:
             return {"batchItemFailures": []}
 
         async def one(record: SQSRecord) -> str:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._do, record, context)
+            work = asyncio.get_running_loop().run_in_executor(
+                self._threads, self._do, record, context
+            )
+            # Whoever is not done by then is reported as failed, so that the answer for its
+            # siblings is not lost with the function.
+            rest = context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
+            return await asyncio.wait_for(asyncio.shield(work), max(rest, 0))
 
         # A whole batch that fails is still a batch of failed messages, not a failed function.
         processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)

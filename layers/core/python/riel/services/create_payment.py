@@ -18,7 +18,12 @@ from riel import ids
 from riel.domain.events import payment_created
 from riel.domain.money import Money
 from riel.domain.payment import Method, Payment, Status, Transition
-from riel.errors import BrokenError, IdempotencyKeyReusedError, RielError
+from riel.errors import (
+    BrokenError,
+    IdempotencyKeyReusedError,
+    MethodUnavailableError,
+    RielError,
+)
 from riel.gateways.registry import choose
 from riel.observability import count
 from riel.services import payment_record
@@ -27,6 +32,8 @@ from riel.store.merchants import ApiKey
 
 if TYPE_CHECKING:
     from riel.app import App
+
+_REUSED = "this Idempotency-Key was used with another body; use a new key for a new payment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +75,35 @@ class PaymentCreator:
 
         Raises IdempotencyKeyReusedError, MethodUnavailableError or StoreUnavailableError.
         """
-        payment = self._draft(caller, key, order, traceparent)
+        try:
+            payment = self._draft(caller, key, order, traceparent)
+        except MethodUnavailableError as unavailable:
+            return self._replay(caller, key, order, unavailable)
         event = payment_created(ids.event_id(payment.payment_id, payment.sequence), payment)
         draft = Draft(payment, event)
         token = payment_record.current.set(draft)
         try:
             answer = self._answer(request={"key": payment.payment_id})
         except IdempotencyValidationError as error:
-            raise IdempotencyKeyReusedError(
-                "this Idempotency-Key was used with another body; use a new key for a new payment"
-            ) from error
+            raise IdempotencyKeyReusedError(_REUSED) from error
         except IdempotencyPersistenceLayerError as error:
             raise _unwrapped(error) from error
         finally:
             payment_record.current.reset(token)
         count("PaymentReplayed" if draft.is_replay else "PaymentAccepted")
         return Acceptance(answer, draft.is_replay)
+
+    def _replay(
+        self, caller: ApiKey, key: str, order: Order, unavailable: MethodUnavailableError
+    ) -> Acceptance:
+        """Answer a repeat although its gateway is gone by now: the payment was accepted."""
+        payment_id = ids.payment_id(caller.merchant_id, caller.livemode, key)
+        existing = self._app.payments.get(payment_id)
+        if existing is None:
+            raise unavailable
+        if existing.fingerprint != fingerprint(order.sent):
+            raise IdempotencyKeyReusedError(_REUSED)
+        return Acceptance(accepted(existing), is_replay=True)
 
     def _draft(self, caller: ApiKey, key: str, order: Order, traceparent: str) -> Payment:
         now = self._app.clock()

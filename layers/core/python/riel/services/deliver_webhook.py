@@ -16,6 +16,7 @@ from riel.errors import (
 from riel.observability import count
 from riel.store.deliveries import DELIVERED, FAILED, PENDING, Attempt, Delivery
 from riel.webhooks import egress, schedule, sending, signing
+from riel.webhooks.deadline import Deadline
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -79,12 +80,13 @@ def _attempt(app: App, webhook: Webhook) -> tuple[sending.Answer, Attempt]:
 
 
 def _send(app: App, webhook: Webhook) -> sending.Answer:
+    deadline = Deadline(sending.DEADLINE_SECONDS)
     merchant = app.merchants.get(webhook.merchant_id)
     if merchant is None:
         raise BrokenError(f"merchant {webhook.merchant_id} is unknown")
     try:
         destination = egress.check_url(webhook.url, allow_loopback=app.config.loopback_webhooks)
-        address = egress.resolve(destination, app.resolver)
+        addresses = egress.resolve(destination, app.resolver)
     except ForbiddenDestinationError:
         return sending.Answer(0, sending.FORBIDDEN)
     except UnavailableError:
@@ -93,7 +95,9 @@ def _send(app: App, webhook: Webhook) -> sending.Answer:
     headers = signing.headers(merchant.webhook_secrets, webhook.event_id, app.clock(), body)
     if webhook.traceparent:
         headers["traceparent"] = webhook.traceparent
-    return sending.post(app.webhook_client, webhook.url, destination, address, headers, body)
+    return sending.post(
+        app.webhook_client, webhook.url, destination, addresses, headers, body, deadline
+    )
 
 
 def _state(app: App, webhook: Webhook, answer: sending.Answer) -> str:

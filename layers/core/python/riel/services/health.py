@@ -29,6 +29,6 @@ def check_health(app: App) -> dict[str, Any]:
 def _check(read: Any) -> str:
     try:
         read()
-    except StoreUnavailableError as error:
-        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, health is there to name it
+        return str(error) if isinstance(error, StoreUnavailableError) else type(error).__name__
     return "ok"

@@ -21,6 +21,7 @@ from riel.errors import (
     OutcomeUnknownError,
     RielError,
     StoreUnavailableError,
+    UnmappedAnswerError,
 )
 from riel.gateways.base import Charged, ChargeRequest, Gateway, NotFound, Outcome
 from riel.gateways.registry import find
@@ -98,6 +99,8 @@ def _guarded(app: App, step: Step, payment: Payment, is_first: bool, receives: i
         app.payments.release(payment, unknown_outcome=True)
         return _defer(app, step, str(error))
     except Exception as error:
+        if isinstance(error, UnmappedAnswerError):
+            count("GatewayAnswerUnmapped")
         # After the last receive the message goes to the dead-letter queue by itself.
         is_last = receives >= app.config.payments_max_receives
         app.payments.release(payment, dead_letter_reason=_reason(error) if is_last else "")

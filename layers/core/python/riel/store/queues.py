@@ -67,7 +67,12 @@ class Queue:
                 QueueUrl=self.url,
                 Entries=[{"Id": str(n), "MessageBody": text} for n, text in chunk.items()],
             )
-        except (ClientError, BotoCoreError):
+        except ClientError:
+            # Refused as a whole, perhaps for one entry: its siblings must not suffer for it.
+            if len(chunk) == 1:
+                return set(chunk)
+            return {n for one in chunk.items() for n in self._send_chunk(dict([one]))}
+        except BotoCoreError:
             return set(chunk)
         return {int(entry["Id"]) for entry in answer.get("Failed", [])}
 
@@ -134,7 +139,9 @@ class Queue:
 
 
 def _text(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    # ASCII, because SQS takes only the characters of XML 1.0: U+FFFF in a merchant's metadata
+    # would be refused. Inside JSON an escape is the same character.
+    return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[dict[int, str]]:

@@ -33,7 +33,11 @@ _FORBIDDEN_V6 = tuple(
     ip_network(text)
     for text in "2001::/23 2001:db8::/32 2002::/16 3fff::/20 2620:4f:8000::/48".split()
 )
-_RESERVED_NAMES = ("localhost", "local", "internal")
+_RESERVED_NAMES = ("localhost", "local", "internal", "home.arpa")
+# Where this API, its simulator and their like live: a webhook must not call back into us.
+_OWN_DOMAIN = re.compile(
+    r".*\.(?:execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|lambda-url\.[a-z0-9-]+\.on\.aws)"
+)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 _LOOPBACK_URL = re.compile(
@@ -67,8 +71,8 @@ def check_url(url: str, *, allow_loopback: bool = False) -> Destination:
     return Destination("https", _public_host(url), 443)
 
 
-def resolve(destination: Destination, resolver: Resolver) -> str:
-    """Resolve now, judge every address, and return the one to connect to.
+def resolve(destination: Destination, resolver: Resolver) -> list[str]:
+    """Resolve now, judge every address, and return those that may be connected to.
 
     Raises ForbiddenDestinationError if any address is not public, UnavailableError if the name
     does not resolve at the moment (DNS trouble passes; a forbidden address does not).
@@ -83,7 +87,7 @@ def resolve(destination: Destination, resolver: Resolver) -> str:
         allowed = is_loopback(address) if destination.loopback else is_public(address)
         if not allowed:
             raise ForbiddenDestinationError("the name resolves to an address that is not public")
-    return addresses[0]
+    return addresses
 
 
 def system_resolver(host: str, port: int) -> list[str]:
@@ -138,6 +142,8 @@ def _check_name(host: str) -> None:
     name = ".".join(labels)
     if any(name == reserved or name.endswith("." + reserved) for reserved in _RESERVED_NAMES):
         raise ForbiddenDestinationError("a reserved name is not a public name")
+    if _OWN_DOMAIN.fullmatch(name):
+        raise ForbiddenDestinationError("an API Gateway or function address is no endpoint")
 
 
 def _public_literal(host: str) -> str:

@@ -1,19 +1,20 @@
-"""One attempt to deliver one webhook: pinned address, total deadline, bounded answer."""
+"""One attempt to deliver one webhook: pinned address, one deadline over all, no redirect."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
 from riel import __version__
+from riel.webhooks.deadline import Deadline
 from riel.webhooks.egress import Destination
 
 DEADLINE_SECONDS = 15.0
-MAX_ANSWER_BYTES = 16_384
 FORBIDDEN = "ForbiddenDestination"
+_NOT_CONNECTED = ("ConnectError", "ConnectTimeout")
 USER_AGENT = f"Riel/{__version__} (Standard Webhooks)"
 
 
@@ -41,7 +42,6 @@ def new_client() -> httpx.Client:
     return httpx.Client(
         follow_redirects=False,
         trust_env=False,
-        timeout=httpx.Timeout(DEADLINE_SECONDS, connect=5.0),
         limits=httpx.Limits(max_connections=50, max_keepalive_connections=0),
     )
 
@@ -50,56 +50,64 @@ def post(
     client: httpx.Client,
     url: str,
     destination: Destination,
-    address: str,
-    headers: dict[str, str],
+    addresses: Sequence[str],
+    headers: Mapping[str, str],
     body: bytes,
+    deadline: Deadline,
 ) -> Answer:
-    """Send the webhook to `address`, which was judged, under the name that the URL has."""
+    """Send the webhook to one of `addresses`, which were judged, under the name in the URL.
+
+    The next address is tried only when the one before could not be connected to.
+    """
+    answer = Answer(0, "NoAddress")
+    with deadline.enforced():
+        for address in addresses:
+            request = _request(client, url, destination, address, headers, body, deadline)
+            answer = _exchange(client, request, deadline)
+            if answer.error not in _NOT_CONNECTED:
+                break
+    return answer
+
+
+def _request(
+    client: httpx.Client,
+    url: str,
+    destination: Destination,
+    address: str,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline: Deadline,
+) -> httpx.Request:
     parts = urlsplit(url)
     literal = f"[{address}]" if ":" in address else address
     target = f"{destination.scheme}://{literal}:{destination.port}{parts.path or '/'}"
     if parts.query:
         target += "?" + parts.query
-    request = client.build_request(
-        "POST",
-        target,
-        headers={
-            "host": parts.netloc,
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            **headers,
-        },
-        content=body,
-        # TLS asks for, and verifies, the name; only the connection goes to the address.
-        extensions={
-            "sni_hostname": destination.host,
-            "timeout": {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0},
-        },
+    rest = deadline.remaining
+    # TLS asks for, and verifies, the name; only the connection goes to the address.
+    extensions = {
+        "sni_hostname": destination.host,
+        "timeout": {"connect": min(5.0, rest), "read": rest, "write": rest, "pool": rest},
+        "trace": deadline.trace,
+    }
+    own = {
+        "host": parts.netloc,
+        "content-type": "application/json",
+        "user-agent": USER_AGENT,
+    }
+    return client.build_request(
+        "POST", target, headers={**own, **headers}, content=body, extensions=extensions
     )
-    return _exchange(client, request)
 
 
-def _exchange(client: httpx.Client, request: httpx.Request) -> Answer:
-    deadline = time.monotonic() + DEADLINE_SECONDS
+def _exchange(client: httpx.Client, request: httpx.Request, deadline: Deadline) -> Answer:
     try:
         response = client.send(request, stream=True)
-        try:
-            _read_some(response, deadline)
-        finally:
-            response.close()
-    except httpx.HTTPError as error:
-        return Answer(0, type(error).__name__)
-    if time.monotonic() > deadline:
-        return Answer(0, "DeadlineExceeded")
+    except (httpx.HTTPError, OSError) as error:
+        return Answer(0, "DeadlineExceeded" if deadline.is_over else type(error).__name__)
+    # The status decides; a body that is slow, long or cut changes nothing, so none is read.
+    response.close()
     return Answer(response.status_code, "", _retry_after(response.headers.get("retry-after", "")))
-
-
-def _read_some(response: httpx.Response, deadline: float) -> None:
-    read = 0
-    for chunk in response.iter_raw():
-        read += len(chunk)
-        if read >= MAX_ANSWER_BYTES or time.monotonic() > deadline:
-            return
 
 
 def _retry_after(text: str) -> int | None:

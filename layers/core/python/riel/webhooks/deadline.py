@@ -1,0 +1,64 @@
+"""One deadline over a whole HTTP exchange: connect, TLS, headers, body.
+
+httpx's timeouts are per read, so an endpoint that sends a byte every few seconds would hold a
+worker for ever. Here a timer shuts the connection's socket when the time is over, and whatever
+read is under way fails at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from threading import Lock, Timer
+from typing import Any
+
+
+class Deadline:
+    """A point in time that an exchange may not outlive."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._guard: socket.socket | None = None
+        self._lock = Lock()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self._ends - time.monotonic())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self.remaining == 0
+
+    @contextlib.contextmanager
+    def enforced(self) -> Iterator[None]:
+        """Cut the watched connection when the time is up, until the block ends."""
+        timer = Timer(self.remaining, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            self._watch(None)
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Watch the connection that httpcore opens (its documented `trace` extension)."""
+        if event == "connection.connect_tcp.complete":
+            # A second handle of the socket: TLS takes the first one over.
+            self._watch(info["return_value"].get_extra_info("socket").dup())
+
+    def _watch(self, guard: socket.socket | None) -> None:
+        with self._lock:
+            if self._guard is not None:
+                self._guard.close()
+            self._guard = guard
+
+    def _cut(self) -> None:
+        with self._lock:
+            if self._guard is not None:
+                with contextlib.suppress(OSError):
+                    self._guard.shutdown(socket.SHUT_RDWR)
