@@ -7,31 +7,31 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types synth lock clean
 
-help: ## List the targets.
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-run: $(READY) ## Start Riel on http://localhost:8000 (PORT=9000 moves it), with a demo; Ctrl-C stops.
+run: $(READY) ## Start Riel on port 8000 (or PORT=9000) with a demo
 	@exec $(BIN)/riel up --port $(PORT)
 
-test: $(READY) ## Run the tests.
-	$(BIN)/pytest $(ARGS)
+test: $(READY) ## Run the tests
+	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
 
-check: lint types test synth ## All that CI runs: format, lint, types, rules, tests, synth with cdk-nag.
+check: lint types test synth ## Run all that CI runs
 
-lint: $(READY)
+lint: $(READY) ## Check format, style and import rules
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 
-types: $(READY)
+types: $(READY) ## Check types
 	$(BIN)/mypy
 
-synth: $(READY) ## Synthesize every stage with cdk-nag; needs Node.js, no Docker and no account.
+synth: $(READY) ## Synthesize every stage, checked by cdk-nag
 	$(BIN)/python -m infra.synthesis local dev prod
 
 # The environment is made once; after that this costs one comparison of times.
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "Riel needs Python 3.11 or newer; $(PYTHON) is older. Try: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Riel needs Python 3.11 or newer; $(PYTHON) is missing or older. Try: make PYTHON=python3.12"; exit 1; }
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null || \
 	  { echo "Riel needs Node.js 20 or newer on the PATH (the AWS CDK runs on it)."; exit 1; }
 	@echo "Setting up .venv from the locked requirements (once) …"
@@ -42,7 +42,7 @@ $(READY): requirements.txt pyproject.toml
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-lock: $(READY) ## Renew the hashed locks from pyproject.toml and layers/dependencies/requirements.in.
+lock: $(READY) ## Renew the hashed locks
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --group operate --group test pyproject.toml -o requirements.txt
@@ -50,6 +50,6 @@ lock: $(READY) ## Renew the hashed locks from pyproject.toml and layers/dependen
 	  --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes \
 	  --no-emit-index-url layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 
-clean: ## Remove everything that was built or downloaded.
-	rm -rf .venv .build cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Remove everything that was built or downloaded
+	rm -rf .venv .build .riel cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

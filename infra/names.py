@@ -4,6 +4,7 @@ The names are deterministic, so the operator's command line finds a queue or a t
 without reading a stack's outputs. This module imports nothing from AWS and is cheap to load.
 """
 
+import shutil
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,3 +84,8 @@ class Names:
 def package(function: str) -> str:
     """The Python package of a function: ``outbox-relay`` lives in ``functions/outbox_relay``."""
     return function.replace("-", "_")
+
+
+def command() -> str:
+    """How a person starts the `riel` command from here: it may not be on the PATH."""
+    return "riel" if shutil.which("riel") else ".venv/bin/riel"

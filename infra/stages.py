@@ -119,7 +119,7 @@ _FUNCTIONS: Final = MappingProxyType(
 )
 
 # Waits are delayed copies of a message, and SQS delays by 900 seconds at most.
-_GATEWAY_RETRIES: Final = (1, 5, 15, 60, 300, 900)
+_GATEWAY_RETRIES: Final = (1, 5, 15, 60, 300)
 _WEBHOOK_RETRIES: Final = (1, 2, 4, 30, 120, 600, 900)
 
 _STREAM: Final = StreamSettings(

@@ -18,6 +18,7 @@ from riel.services.redrive_dead_letters import Redriven
 from infra.cli.durations import age
 from infra.cli.options import stage_option
 from infra.cli.output import console, new_table, styled
+from infra.names import command
 
 
 def letter_document(letter: DeadLetter, now: datetime, *, whole: bool = False) -> dict[str, Any]:
@@ -42,14 +43,13 @@ def letter_document(letter: DeadLetter, now: datetime, *, whole: bool = False) -
 
 def letters_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
     """Lay out dead letters of several queues, one in a line."""
-    table = new_table("Queue", "Payment", "Reason", "Receives", "Age", right=("Receives", "Age"))
+    table = new_table("Queue", "Payment", "Reason", "Age", right=("Age",))
     for letter in letters:
         table.add_row(
             Text(letter.queue, no_wrap=True),
             Text(_payments(letter), no_wrap=True),
             # Before the colon stands the stable code; the whole is in `dlq show`.
             letter.reason.split(": ", 1)[0],
-            str(letter.receives),
             age(now - letter.sent_at),
         )
     return table
@@ -64,7 +64,8 @@ def print_letters(
     for letter in letters:
         out.print()
         _print_letter(out, letter, now)
-    out.print(f"\nSend back with: riel dlq redrive {queue}{stage_option(stage)}", style="dim")
+    redrive = f"{command()} dlq redrive {queue}{stage_option(stage)}"
+    out.print(f"\nSend back with: {redrive}", style="dim")
 
 
 def _print_letter(out: Console, letter: DeadLetter, now: datetime) -> None:
@@ -87,7 +88,7 @@ def _facts(letter: DeadLetter, now: datetime) -> list[tuple[str, str | Text]]:
         facts.append(("about", letter.about))
     facts.append(("reason", letter.reason))
     sent = f"{to_text(letter.sent_at)}, {age(now - letter.sent_at)} ago"
-    facts.append(("sent", f"{sent}, received {letter.receives} times"))
+    facts.append(("sent", f"{sent}; receives, looks included: {letter.receives}"))
     facts.append(("message", letter.message_id))
     return facts
 

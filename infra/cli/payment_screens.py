@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from riel.domain.instants import to_text
-from riel.domain.payment import Payment, Transition
+from riel.domain.payment import Payment, Status, Transition
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import Attempt, Delivery
 
@@ -95,6 +95,9 @@ def _facts(payment: Payment) -> list[tuple[str, str]]:
     ]
     if payment.failure:
         facts.append(("failure", f"{payment.failure.code}: {payment.failure.message}"))
+    if payment.status == Status.PROCESSING:
+        lost = f", {payment.unknown_outcomes} answers lost" if payment.unknown_outcomes else ""
+        facts.append(("waiting", f"taken up {payment.fence} times{lost}"))
     if payment.attention:
         reason = f": {payment.attention_reason}" if payment.attention_reason else ""
         facts.append(("attention", payment.attention + reason))

@@ -17,6 +17,7 @@ from infra.cli.output import console, print_json
 from infra.cli.recent_payments import RecentPayments
 from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, open_stage
 from infra.cli.watching import watch_lines, watch_screen
+from infra.names import command
 
 app = new_group(help="Look at payments.")
 
@@ -46,7 +47,7 @@ def show(
     if payment is None:
         raise OperatorError(
             f"There is no payment {payment_id} on the stage {stage}.",
-            f"List what is there with: riel payments list{stage_option(stage)}",
+            f"List what is there with: {command()} payments list{stage_option(stage)}",
         )
     deliveries = access.app.deliveries.of_payment(payment_id)
     if as_json:

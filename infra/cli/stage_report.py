@@ -106,10 +106,14 @@ def _oldest_ages(access: StageAccess) -> dict[str, float]:
         MetricDataQueries=[_age_query(f"q{n}", name) for n, name in enumerate(names)],
         StartTime=now - _AGE_WINDOW,
         EndTime=now + timedelta(minutes=1),
-        ScanBy="TimestampDescending",
     )
-    results = {result["Id"]: result["Values"] for result in answer["MetricDataResults"]}
-    return {name: results[f"q{n}"][0] for n, name in enumerate(names) if results.get(f"q{n}")}
+    # The newest point, whichever way the engine sorts them.
+    newest = {
+        result["Id"]: max(zip(result["Timestamps"], result["Values"], strict=True))[1]
+        for result in answer["MetricDataResults"]
+        if result["Values"]
+    }
+    return {name: newest[f"q{n}"] for n, name in enumerate(names) if f"q{n}" in newest}
 
 
 def _age_query(query_id: str, queue: str) -> dict[str, Any]:

@@ -17,7 +17,13 @@ HALF, THIRD = 12, 8
 # What the functions count (riel.observability), by the function that counts it.
 PAYMENT_METRICS = {
     "api": ("PaymentAccepted",),
-    "processor": ("PaymentCompleted", "PaymentFailed", "PaymentInReview", "OutcomeUnknown"),
+    "processor": (
+        "PaymentCompleted",
+        "PaymentFailed",
+        "PaymentInReview",
+        "PaymentStepDeferred",
+        "OutcomeUnknown",
+    ),
 }
 WEBHOOK_METRICS = {"webhook-sender": ("WebhookDelivered", "WebhookRetried", "WebhookDeadLettered")}
 

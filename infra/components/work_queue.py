@@ -9,8 +9,8 @@ from infra.components.findings import SERVERLESS, SOLUTIONS, accept
 from infra.names import Names
 from infra.stages import Stage
 
-# The longest that SQS offers. A redriven message keeps its first send time, so a shorter
-# retention would let a dead letter vanish soon after somebody had sent it back.
+# The longest that SQS offers. A message keeps its first send time when it moves to the dead
+# letters, so a shorter retention there would let one vanish soon after it arrived.
 RETENTION = Duration.days(14)
 
 

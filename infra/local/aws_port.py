@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 
 from infra.local.asgi import Application, Receive, Scope, Send
+from infra.names import command
 
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 # Resets or reconfigures the whole engine under the running stage, without authentication.
@@ -39,7 +40,7 @@ def refusal(scope: Scope) -> str:
     if not _is_local(headers.get(b"host", "")):
         return "Address this endpoint as 127.0.0.1 or localhost."
     if scope["path"].startswith(_FORBIDDEN_PATHS):
-        return "This would wipe the running local stage; use riel down."
+        return f"This would wipe the running local stage; use {command()} down."
     return ""
 
 

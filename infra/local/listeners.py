@@ -11,6 +11,7 @@ import errno
 import socket
 
 from infra.local.errors import LocalStageError
+from infra.names import command
 
 IPV4_LOOPBACK = "127.0.0.1"
 IPV6_LOOPBACK = "::1"
@@ -77,5 +78,5 @@ def _taken(port: int) -> LocalStageError:
     return LocalStageError(
         f"Port {port} is taken by another program.",
         f"Stop that program, or choose another port: PORT={port + 1 if port < 65535 else 9000}"
-        " make run (or riel up --port).",
+        f" make run (or {command()} up --port).",
     )

@@ -16,6 +16,7 @@ from typing import IO, Final
 
 from infra.local.errors import LocalStageError
 from infra.local.processes import PROJECT_FOLDER
+from infra.names import command
 
 STATE_FOLDER: Final = PROJECT_FOLDER / ".riel"
 _STATE_FILE: Final = "local.json"
@@ -56,7 +57,7 @@ class StageLock:
             file.close()
             raise LocalStageError(
                 f"The local stage runs already (process {pid}).",
-                "Use it, or stop it with: riel down",
+                f"Use it, or stop it with: {command()} down",
             ) from None
         file.truncate(0)
         file.write(str(os.getpid()))

@@ -13,6 +13,7 @@ from infra.components.dashboard import Dashboard
 from infra.components.findings import SERVERLESS, accept
 from infra.components.http_api import HttpApi
 from infra.components.layers import bundle_layers
+from infra.components.payment_alarms import PaymentAlarms
 from infra.components.python_function import FunctionPlatform, PythonFunction
 from infra.components.simulator import SimulatorFunction
 from infra.components.stream_relay import StreamRelay
@@ -61,6 +62,7 @@ class StatelessStack(Stack):
         sender = self._webhook_sender(webhooks)
 
         http_api = HttpApi(self, "HttpApi", stage=stage, function=api, alarms=self._alarms)
+        PaymentAlarms(self, "PaymentAlarms", stage=stage, alarms=self._alarms)
         Dashboard(
             self,
             "Dashboard",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 from standardwebhooks import Webhook as Verifier
 
-from tests.builders import WEBHOOK_SECRET
+from infra.local.aws import Aws
+from infra.names import FUNCTIONS, Names
+from tests.builders import API_KEY, WEBHOOK_SECRET
 from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint
+
+NAMES = Names("local")
 
 
 def test_a_payment_goes_from_https_to_the_signed_webhook(
@@ -139,3 +144,20 @@ def test_health_says_what_it_checked_and_unknown_paths_are_problems(merchant: Me
     assert (health.status_code, health.json()["checks"]["payments"]) == (200, "ok")
     assert unknown.status_code == 404
     assert unknown.headers["content-type"].startswith("application/problem+json")
+
+
+def test_one_payment_can_be_followed_through_the_logs_of_all_functions(
+    merchant: Merchant, engine_aws: Aws, endpoint: Endpoint
+) -> None:
+    payment_id = merchant.create(webhook_url=endpoint.url)
+    merchant.wait_final(payment_id)
+    logs = engine_aws.client("logs")
+
+    def lines(function: str) -> list[str]:
+        group = f"/aws/lambda/{NAMES.function(function)}"
+        found = logs.filter_log_events(logGroupName=group, filterPattern=f'"{payment_id}"')
+        return [event["message"] for event in found["events"]]
+
+    for function in FUNCTIONS:
+        messages = until(partial(lines, function), bool)
+        assert not any(API_KEY in message for message in messages)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from infra.names import FUNCTIONS, Names
 from infra.stages import Stage
 from tests.infrastructure.templates import Templates
@@ -48,3 +51,11 @@ def test_every_alarm_says_what_is_wrong(templates: Templates) -> None:
 def test_there_is_a_dashboard(templates: Templates) -> None:
     (dashboard,) = templates.of_type("AWS::CloudWatch::Dashboard").values()
     assert dashboard["DashboardName"] == Names(templates.stage).prefix
+
+
+def test_every_alarm_has_its_section_in_the_runbook(templates: Templates) -> None:
+    runbook = (Path(__file__).parents[2] / "docs/runbook.md").read_text()
+    headings = re.findall(r"^## (.+)$", runbook, re.M)
+    sections = [word for heading in headings for word in heading.split(", ")]
+    for name in templates.alarms():
+        assert any(name.endswith("-" + section) for section in sections), name

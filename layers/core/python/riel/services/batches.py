@@ -65,14 +65,23 @@ class Batches:
         if context.get_remaining_time_in_millis() < self._seconds_needed * 1000:
             count("MessageNotStarted")
             raise TimeoutError("too close to the function's deadline to start")
+        about = {"message_id": record.message_id}
         try:
-            done = self._work(_body(record), record)
+            body = _body(record)
+            about |= _names(body)
+            done = self._work(body, record)
         except Exception as error:
-            extra = {"message_id": record.message_id, "error": type(error).__name__}
-            logger.warning("message failed", extra={**extra, "why": str(error)[:200]})
+            about |= {"error": type(error).__name__, "why": str(error)[:200]}
+            logger.warning("message failed", extra=about)
             raise
-        logger.info("message done", extra={"message_id": record.message_id, "done": done})
+        logger.info("message done", extra={**about, "done": done})
         return done
+
+
+def _names(body: Any) -> dict[str, str]:
+    """What a message is about, for the log: the words that lead through all functions."""
+    fields = body if isinstance(body, dict) else {}
+    return {k: str(fields[k]) for k in ("payment_id", "event_id", "traceparent") if fields.get(k)}
 
 
 def _body(record: SQSRecord) -> Any:

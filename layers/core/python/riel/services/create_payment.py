@@ -25,7 +25,7 @@ from riel.errors import (
     RielError,
 )
 from riel.gateways.registry import choose
-from riel.observability import count
+from riel.observability import count, logger
 from riel.services import payment_record
 from riel.services.payment_record import Draft, PaymentRecords, accepted
 from riel.store.merchants import ApiKey
@@ -91,6 +91,8 @@ class PaymentCreator:
         finally:
             payment_record.current.reset(token)
         count("PaymentReplayed" if draft.is_replay else "PaymentAccepted")
+        extra = {"payment_id": payment.payment_id, "is_replay": draft.is_replay}
+        logger.info("payment accepted", extra=extra)
         return Acceptance(answer, draft.is_replay)
 
     def _replay(

@@ -96,6 +96,7 @@ def _guarded(app: App, step: Step, payment: Payment, is_first: bool, receives: i
         app.payments.release(payment)
         return _defer(app, step, str(error))
     except OutcomeUnknownError as error:
+        count("OutcomeUnknown")
         app.payments.release(payment, unknown_outcome=True)
         return _defer(app, step, str(error))
     except Exception as error:
@@ -124,7 +125,6 @@ def _decide(app: App, payment: Payment, is_first: bool) -> Change:
     outcome: Outcome | NotFound = NotFound() if is_first else gateway.look_up(key)
     if isinstance(outcome, NotFound):
         if payment.unknown_outcomes >= MAX_UNKNOWN_OUTCOMES:
-            count("OutcomeUnknown")
             return Change(Status.IN_REVIEW, app.clock(), "outcome_unknown")
         outcome = _charge(gateway, key, payment)
     return _change(app, payment, outcome)

@@ -15,6 +15,7 @@ from riel.store.queues import Queue
 if TYPE_CHECKING:
     from riel.app import App
 
+MAX_LOGGED = 100
 _TOLD_TO_MERCHANTS = frozenset(MERCHANT_EVENTS.values())
 
 
@@ -48,6 +49,8 @@ def relay_records(app: App, records: Sequence[Mapping[str, Any]]) -> list[str]:
     failed += _post(letters)
     if failed:
         count("OutboxRelayFailed", len(failed))
+    told = [letter.body["payment_id"] for letter in letters[:MAX_LOGGED]]
+    logger.info("relayed", extra={"payment_ids": told, "failed": failed[:MAX_LOGGED]})
     return sorted(set(failed), key=int)
 
 
@@ -92,5 +95,6 @@ def _post(letters: Sequence[_Letter]) -> list[str]:
     for group in by_queue.values():
         refused = group[0].queue.send_many([letter.body for letter in group])
         failed += [group[n].position for n in refused]
-    count("OutboxEventPublished", len(letters) - len(failed))
+    if letters:
+        count("OutboxEventPublished", len(letters) - len(failed))
     return failed

@@ -7,7 +7,6 @@ that slept through its lease can write nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -104,13 +103,6 @@ class PaymentStore:
             )
             found += [item["listing_sk"]["S"] for item in answer["Items"]]
         return [sort_key.split("#")[1] for sort_key in sorted(found, reverse=True)[:limit]]
-
-    def get_many(self, payment_ids: list[str]) -> Iterator[Payment]:
-        """Read several payments in the order asked for, leaving out unknown ids."""
-        for payment_id in payment_ids:
-            payment = self.get(payment_id)
-            if payment is not None:
-                yield payment
 
     def claim(
         self, payment_id: str, now: datetime, lease: timedelta
