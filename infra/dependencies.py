@@ -42,10 +42,13 @@ def build_dependencies_layer(interpreter: Path | None) -> Path:
     return folder
 
 
-def install(folder: Path, interpreter: Path | None) -> None:
-    """Build the layer in a new folder: install, remove what is unused, compile."""
+def install(folder: Path, interpreter: Path | None, platform: str = PLATFORM) -> None:
+    """Build the layer in a new folder: install, remove what is unused, compile.
+
+    A test names its own machine's `platform`, to run what is shipped.
+    """
     packages = folder / "python"
-    _install_wheels(packages)
+    _install_wheels(packages, platform)
     _trim(packages)
     if interpreter:
         compile_tree(interpreter, packages)
@@ -60,13 +63,13 @@ def _fingerprint(interpreter: Path | None) -> str:
     return digest.hexdigest()[:16]
 
 
-def _install_wheels(target: Path) -> None:
+def _install_wheels(target: Path, platform: str) -> None:
     uv = Path(sys.executable).with_name("uv")
     if not uv.exists():
         raise LayerError(f"uv is not beside {sys.executable}: install it into this environment")
     command = [
         *(str(uv), "pip", "install", "--quiet", "--target", str(target)),
-        *("--python-platform", PLATFORM, "--python-version", VERSION),
+        *("--python-platform", platform, "--python-version", VERSION),
         *("--only-binary", ":all:", "--require-hashes", "--no-deps", "--link-mode", "copy"),
         *("--requirement", str(LOCK)),
     ]
