@@ -9,10 +9,10 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, settings
 from moto import mock_aws
-from riel.app import App
 
 from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
+from riel.app import App
 from tests.builders import FakeClock, FakeGateway, create_tables, make_app, seed_demo
 from tests.endpoint import Endpoint, running_endpoint
 

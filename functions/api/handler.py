@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from riel.app import App
-from riel.observability import logger, metrics
 
 from functions.api.routes import build
+from riel.app import App
+from riel.observability import logger, metrics
 
 _app = App.from_environment()
 _resolver, _create_payment = build(_app)

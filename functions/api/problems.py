@@ -6,6 +6,7 @@ import json
 from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
+
 from riel.errors import RielError, UnauthorizedError, UnavailableError
 
 RETRY_AFTER_SECONDS = "1"

@@ -10,6 +10,10 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+
+from functions.api.idempotency_key import read_key
+from functions.api.problems import RETRY_AFTER_SECONDS, problem
+from functions.api.schemas import read_order
 from riel.app import App
 from riel.errors import (
     BrokenError,
@@ -23,10 +27,6 @@ from riel.services.create_payment import PaymentCreator
 from riel.services.health import check_health
 from riel.services.merchants import authenticate
 from riel.services.read_payment import payment_view, read_payment
-
-from functions.api.idempotency_key import read_key
-from functions.api.problems import RETRY_AFTER_SECONDS, problem
-from functions.api.schemas import read_order
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)

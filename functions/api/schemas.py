@@ -19,6 +19,8 @@ from pydantic import (
     field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
+
+from riel.domain.card_numbers import holds_card_number
 from riel.domain.currencies import EXPONENTS
 from riel.domain.money import AmountError, parse_amount
 from riel.domain.payment import Method
@@ -68,7 +70,18 @@ def _storable(text: str) -> str:
     return text
 
 
+def _free(text: str) -> str:
+    if holds_card_number(text):
+        # The number is not repeated: answers and errors are logged by many.
+        raise PydanticCustomError(
+            "card_number_forbidden", "this holds a card number; send the PSP's token instead"
+        )
+    return _storable(text)
+
+
 Text = Annotated[str, AfterValidator(_storable)]
+FreeText = Annotated[str, AfterValidator(_free)]
+"""Where people write what they like, so where card numbers turn up."""
 
 
 class CreatePaymentRequest(BaseModel):
@@ -80,15 +93,16 @@ class CreatePaymentRequest(BaseModel):
     currency: Text
     method: Annotated[Method, Field(strict=False)] = Method.CARD
     amount: Annotated[str, BeforeValidator(_amount_text)]
-    description: Annotated[Text, Field(max_length=500)] = ""
+    description: Annotated[FreeText, Field(max_length=500)] = ""
     metadata: dict[
-        Annotated[Text, Field(min_length=1, max_length=40)], Annotated[Text, Field(max_length=500)]
+        Annotated[FreeText, Field(min_length=1, max_length=40)],
+        Annotated[FreeText, Field(max_length=500)],
     ] = Field(default_factory=dict, max_length=MAX_METADATA_PAIRS)
     webhook_url: Text | None = None
     payment_method_token: Annotated[
         str | None, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_.:-]+$")
     ] = None
-    reference: Annotated[Text | None, Field(min_length=1, max_length=255)] = None
+    reference: Annotated[FreeText | None, Field(min_length=1, max_length=255)] = None
 
     @field_validator("currency")
     @classmethod

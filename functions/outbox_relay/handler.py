@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from riel.app import App
 from riel.observability import logger, metrics
 from riel.services.relay_events import relay_records

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
 from riel.store.items import Item, from_item, to_item
 
 if TYPE_CHECKING:

@@ -20,11 +20,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import boto3
-from riel.clock import utc_now
-from riel.config import SimulatorConfig
 
 from functions.simulator.charges import POISONED, Charge, ChargeTable
 from functions.simulator.psp import TOKENS, Ask, NeverAnsweredError, Psp, UnavailableForNowError
+from riel.clock import utc_now
+from riel.config import SimulatorConfig
 
 _config = SimulatorConfig.from_environment()
 _psp = Psp(_config, ChargeTable(boto3.client("dynamodb"), _config.table), utc_now, Random())

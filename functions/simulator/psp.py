@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
+from functions.simulator.charges import DECLINED, POISONED, SUCCEEDED, Charge, ChargeTable
 from riel.config import SimulatorConfig
 from riel.domain.instants import epoch_milliseconds, to_text
-
-from functions.simulator.charges import DECLINED, POISONED, SUCCEEDED, Charge, ChargeTable
 
 UNAVAILABLE_SECONDS = 3
 NEVER_SECONDS = 30.0

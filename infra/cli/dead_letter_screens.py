@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 from rich.text import Text
-from riel.domain.instants import to_text
-from riel.services.dead_letters import DeadLetter
-from riel.services.redrive_dead_letters import Redriven
 
 from infra.cli.durations import age
 from infra.cli.options import stage_option
 from infra.cli.output import console, new_table, styled
 from infra.names import command
+from riel.domain.instants import to_text
+from riel.services.dead_letters import DeadLetter
+from riel.services.redrive_dead_letters import Redriven
 
 
 def letter_document(letter: DeadLetter, now: datetime, *, whole: bool = False) -> dict[str, Any]:

@@ -6,9 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import typer
-from riel.services.dead_letters import DeadLetter
-from riel.services.list_dead_letters import list_dead_letters
-from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
 
 from infra.cli import dead_letter_screens
 from infra.cli.durations import parse_duration
@@ -16,6 +13,9 @@ from infra.cli.options import JsonOption, StageOption, new_group
 from infra.cli.output import console, print_json
 from infra.cli.stage_access import LOCAL, StageAccess, open_stage
 from infra.names import DEAD_LETTER_QUEUES
+from riel.services.dead_letters import DeadLetter
+from riel.services.list_dead_letters import list_dead_letters
+from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
 
 app = new_group(help="Deal with dead letters.")
 QueueArgument = Annotated[

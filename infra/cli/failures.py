@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from botocore.exceptions import BotoCoreError, ClientError
-from riel.errors import StoreUnavailableError
 
 from infra.cli.errors import OperatorError
 from infra.cli.output import print_error
 from infra.local.errors import LocalStageError
 from infra.synthesis import SynthesisError
+from riel.errors import StoreUnavailableError
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _SIGN_IN = frozenset(

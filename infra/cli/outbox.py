@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from riel.clock import utc_now
-from riel.services.replay_outbox import replay_outbox
-from riel.store.keys import OUTBOX_LIFE
 
 from infra.cli.durations import parse_instant
 from infra.cli.errors import UsageError
 from infra.cli.options import JsonOption, StageOption, new_group
 from infra.cli.output import print_json
 from infra.cli.stage_access import LOCAL, open_stage
+from riel.clock import utc_now
+from riel.services.replay_outbox import replay_outbox
+from riel.store.keys import OUTBOX_LIFE
 
 app = new_group(help="Work on the outbox.")
 

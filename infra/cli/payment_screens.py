@@ -9,13 +9,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from infra.cli.durations import precise
+from infra.cli.output import new_table, styled
 from riel.domain.instants import to_text
 from riel.domain.payment import Payment, Status, Transition
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import Attempt, Delivery
-
-from infra.cli.durations import precise
-from infra.cli.output import new_table, styled
 
 
 def payment_document(

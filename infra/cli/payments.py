@@ -6,8 +6,6 @@ import json
 from typing import Annotated
 
 import typer
-from riel.domain.payment import Payment
-from riel.ids import looks_like
 
 from infra.cli import payment_screens
 from infra.cli.durations import parse_day
@@ -18,6 +16,8 @@ from infra.cli.recent_payments import RecentPayments
 from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, open_stage
 from infra.cli.watching import watch_lines, watch_screen
 from infra.names import command
+from riel.domain.payment import Payment
+from riel.ids import looks_like
 
 app = new_group(help="Look at payments.")
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from riel.app import App
-from riel.config import Config
-from riel.services.dead_letters import DeadLetterQueue
-from riel.store.queues import Queue
 
 from infra.cli.errors import OperatorError, UsageError
 from infra.local.aws import CREDENTIALS
 from infra.local.state import STATE_FOLDER, LocalState, read_state, running_pid
 from infra.names import DEAD_LETTER_QUEUES, WORK_QUEUES, Names
 from infra.stages import UnknownStageError, stage_named
+from riel.app import App
+from riel.config import Config
+from riel.services.dead_letters import DeadLetterQueue
+from riel.store.queues import Queue
 
 LOCAL = "local"
 DEMO_MERCHANT = "demo"

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
-from riel.domain.payment import Payment
 
 from infra.cli.output import console
 from infra.cli.payment_screens import payments_table
 from infra.cli.recent_payments import RecentPayments
+from riel.domain.payment import Payment
 
 PERIOD_SECONDS = 1.0
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from infra.local.aws import CREDENTIALS
+from infra.local.engine import REGION
 from riel.app import App
 from riel.config import Config
 from riel.services.merchants import seed_merchant
-
-from infra.local.aws import CREDENTIALS
-from infra.local.engine import REGION
 
 DEMO_MERCHANT_ID: Final = "demo"
 # The published keys of the contract: they open this machine's local stage and nothing else.

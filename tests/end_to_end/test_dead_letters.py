@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from riel.app import App
-from riel.config import Config
-from riel.store.queues import Queue
-
 from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
 from infra.names import Names
+from riel.app import App
+from riel.config import Config
+from riel.store.queues import Queue
 from tests.end_to_end.client import Merchant, until
 
 NAMES = Names("local")

@@ -7,11 +7,11 @@ import warnings
 from typing import Any
 
 import pytest
+
 from riel import ids
 from riel.app import App
 from riel.errors import StoreUnavailableError
 from riel.services.merchants import seed_merchant
-
 from tests.builders import API_KEY, FakeClock, seed_demo, store_payment
 from tests.handlers import Context, load_handler
 

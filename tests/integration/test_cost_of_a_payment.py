@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from riel.app import App
-from riel.clock import utc_now
 
 from infra.local.aws import Aws
+from riel.app import App
+from riel.clock import utc_now
 from tests.builders import API_KEY, FakeGateway, create_tables, make_app, seed_demo
 from tests.endpoint import Endpoint
 from tests.handlers import Context, Handler, load_handler

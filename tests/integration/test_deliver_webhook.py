@@ -12,12 +12,12 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+from standardwebhooks import Webhook as Verifier
+
 from riel.app import App
 from riel.clock import utc_now
 from riel.services.deliver_webhook import Webhook, deliver_webhook
 from riel.store.queues import Received
-from standardwebhooks import Webhook as Verifier
-
 from tests.builders import WEBHOOK_SECRET
 from tests.endpoint import Endpoint
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import boto3
 import pytest
+
 from riel import ids
 from riel.app import App
 from riel.gateways.base import Charged
-
 from tests.builders import FakeClock, FakeGateway, store_payment
 from tests.handlers import Context, Handler, load_handler
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from riel.app import App
 from riel.domain.money import Money
 from riel.domain.payment import Status
@@ -19,7 +20,6 @@ from riel.errors import (
 )
 from riel.gateways.base import Charged, Declined
 from riel.services.process_payment import GiveBackError, Step, process_payment
-
 from tests.builders import FakeClock, FakeGateway, store_payment
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from riel.config import Config, SimulatorConfig
 from riel.errors import ConfigurationError
 

@@ -11,9 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-from riel.webhooks.signing import sign
-
 from infra.cli.demo.orders import Arrival
+from riel.webhooks.signing import sign
 
 TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 64 * 1024

@@ -7,11 +7,11 @@ import re
 from typing import Any
 
 import pytest
-from riel.store.queues import Queue
 
 from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
 from infra.names import Names
+from riel.store.queues import Queue
 from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint
 from tests.integration.cli.conftest import Riel

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+
 from riel import ids
 from riel.app import App
 from riel.domain.events import payment_created
@@ -21,7 +22,6 @@ from riel.store import outbox
 from riel.store.dynamodb import transact
 from riel.store.keys import outbox_partition
 from riel.store.queues import Queue
-
 from tests.builders import NOON, make_payment, store_payment
 
 FAST = RedriveOrder(rate=1000)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from riel.errors import MalformedRequestError
 
 from functions.api.idempotency_key import read_key
+from riel.errors import MalformedRequestError
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from functions.api.schemas import read_order
 from riel.domain.money import Money
 from riel.errors import (
     InvalidRequestError,
@@ -16,8 +18,6 @@ from riel.errors import (
     RejectedError,
 )
 from riel.services.create_payment import fingerprint
-
-from functions.api.schemas import read_order
 
 GOOD: dict[str, Any] = {"amount": "100.50", "currency": "MXN"}
 
@@ -101,6 +101,24 @@ def test_all_problems_come_at_once_and_name_their_fields() -> None:
 )
 def test_each_rule_has_its_code(fields: dict[str, Any], problems: dict[str, str]) -> None:
     assert codes(**fields) == problems
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"description": "card 4242 4242 4242 4242"},
+        {"metadata": {"note": "4242424242424242"}},
+        {"metadata": {"4242424242424242": "x"}},
+        {"reference": "4242-4242-4242-4242"},
+    ],
+)
+def test_fc_26_a_card_number_is_refused_and_not_repeated(fields: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        read_order(json.dumps({**GOOD, **fields}).encode(), allow_loopback=False)
+
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.code) == (next(iter(fields)), "card_number_forbidden")
+    assert "4242" not in str(caught.value) + problem.message
 
 
 def test_right_to_left_text_and_emoji_are_fine() -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from riel.clock import utc_now
-from riel.webhooks import signing
 
 from infra.cli.demo.endpoint import WebhookEndpoint, is_genuine
 from infra.cli.demo.orders import Arrival, Order, Row
 from infra.cli.demo.screen import milestones
+from riel.clock import utc_now
+from riel.webhooks import signing
 from tests.builders import NOON, WEBHOOK_SECRET
 
 BODY = json.dumps({"type": "payment.completed", "data": {"payment_id": "pay_1"}}).encode()

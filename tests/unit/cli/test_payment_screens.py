@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from rich.console import Console
+
+from infra.cli.payment_screens import payment_document, payments_table, print_payment
 from riel.domain.payment import Failure, Payment, Status, Transition
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import DELIVERED, Attempt, Delivery
-
-from infra.cli.payment_screens import payment_document, payments_table, print_payment
 from tests.builders import NOON, make_payment
 
 

@@ -8,7 +8,6 @@ from datetime import timedelta
 from riel import ids
 from riel.domain.events import MERCHANT_EVENTS, payment_moved
 from riel.domain.payment import Applied, Change, Status, apply
-
 from tests.builders import NOON, make_payment
 
 

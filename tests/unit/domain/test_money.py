@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from riel.domain.currencies import EXPONENTS
 from riel.domain.money import AmountError, Money, parse_amount
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from riel.domain.payment import (
     FINAL,
     TRANSITIONS,
@@ -18,7 +19,6 @@ from riel.domain.payment import (
     Status,
     apply,
 )
-
 from tests.builders import NOON, make_payment
 
 changes = st.lists(st.sampled_from(list(Status)), max_size=12)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 from botocore.credentials import Credentials
+
 from riel.gateways.aws_auth import SigV4Auth
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
 from riel.domain.money import Money
 from riel.errors import (
     GatewayUnavailableError,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
+
 from riel.errors import StoreUnavailableError
 from riel.store import dynamodb
 from riel.store.dynamodb import ConditionFailedError, call

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from riel.errors import ForbiddenDestinationError, UnavailableError
 from riel.webhooks.egress import Destination, Resolver, check_url, is_public, resolve
 

@@ -8,9 +8,9 @@ import hmac
 from datetime import UTC, datetime
 
 import pytest
-from riel.webhooks.signing import headers, sign
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from riel.webhooks.signing import headers, sign
 from tests.builders import WEBHOOK_SECRET
 
 
