@@ -271,11 +271,13 @@ def test_health_names_what_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> N
     def down(*_: Any) -> None:
         raise StoreUnavailableError("ThrottlingException")
 
-    monkeypatch.setattr(api.app.payments, "get", down)
+    assert api("GET", "/health")["statusCode"] == 200
+    monkeypatch.setattr(api.app.merchants, "_fetch", down)
     answer = api("GET", "/health")
 
     assert answer["statusCode"] == 503
-    assert answer["json"]["checks"] == {"payments": "ThrottlingException", "merchants": "ok"}
+    assert answer["headers"]["Retry-After"]
+    assert answer["json"]["checks"] == {"payments": "ok", "merchants": "ThrottlingException"}
 
 
 def test_a_payment_shows_every_field_of_the_contract(api: Api, app: App) -> None:

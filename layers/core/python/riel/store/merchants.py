@@ -83,16 +83,24 @@ class MerchantStore:
         puts = [{"Put": {"TableName": self._table, "Item": to_item(row)}} for row in (owner, key)]
         transact(self._dynamodb, puts)
 
+    def reach(self) -> None:
+        """Read past the cache, to find out whether the table answers."""
+        self._fetch(keys.merchant("health"))
+
     def _read(self, pk: str) -> Item | None:
         now = self._clock()
         cached = self._cache.get(pk)
         if cached and cached[0] > now:
             return cached[1]
-        answer = call(self._dynamodb.get_item, TableName=self._table, Key={"pk": {"S": pk}})
-        item: Item | None = answer.get("Item")
+        item = self._fetch(pk)
         # Unknown keys are cached too, so a flood of one bad key costs one read; the bound keeps
         # a flood of different ones from growing the memory.
         if len(self._cache) >= CACHE_ENTRIES:
             self._cache.clear()
         self._cache[pk] = (now + timedelta(seconds=CACHE_SECONDS), item)
+        return item
+
+    def _fetch(self, pk: str) -> Item | None:
+        answer = call(self._dynamodb.get_item, TableName=self._table, Key={"pk": {"S": pk}})
+        item: Item | None = answer.get("Item")
         return item
