@@ -27,6 +27,9 @@ EVENTS = Path(__file__).parents[2] / "events"
 DOCUMENT = Path(__file__).parents[2] / "docs/cost-of-a-payment.md"
 PREFIX = "cost-"
 STEPS = ("api", "outbox_relay", "processor", "webhook_sender")
+# Dollars for a million, us-east-1, on demand (the price pages, November 2026).
+PRICES = {"Lambda": 0.20, "write units": 0.625, "read units": 0.125, "SQS requests": 0.40}
+HTTP_API_PRICE = 1.00
 COLUMNS = ("Lambda", "DynamoDB calls", "write units", "read units", "SQS requests")
 
 
@@ -168,6 +171,15 @@ def rows(alone: dict[str, Counter[str]], ten: dict[str, Counter[str]]) -> list[s
     return [*found, f"| **together** | {' | '.join(f'**{cell}**' for cell in sums)} |"]
 
 
+def dollars(counts: dict[str, Counter[str]], payments: int) -> float:
+    """What a million payments cost, as far as it is counted here."""
+    return HTTP_API_PRICE + sum(
+        counts[step][column] / payments * price
+        for step in STEPS
+        for column, price in PRICES.items()
+    )
+
+
 def test_a_payment_costs_what_the_document_says(
     pipeline: Pipeline, endpoint: Endpoint, request: pytest.FixtureRequest
 ) -> None:
@@ -189,3 +201,5 @@ def test_a_payment_costs_what_the_document_says(
         DOCUMENT.write_text(text)
     else:
         assert measured == documented
+        together = f"| **${dollars(ten, 10):.2f}** | **${dollars(alone, 1):.2f}** |"
+        assert together in text
