@@ -17,7 +17,7 @@ one, so the batch is halved, as it is when the function raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -175,11 +175,6 @@ def sequence_number(record: Record) -> str:
 def written_at(record: Record) -> float:
     """Return when a record was written, in seconds since the epoch."""
     return float(record["dynamodb"]["ApproximateCreationDateTime"])
-
-
-def sequence_numbers(records: Sequence[Record]) -> tuple[str, ...]:
-    """Return the places of several records, for messages and tests."""
-    return tuple(sequence_number(record) for record in records)
 
 
 def _retry(batch: Batch, function_error: str, settings: StreamSettings) -> Decision:

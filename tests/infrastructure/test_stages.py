@@ -9,6 +9,7 @@ import pytest
 
 from infra.stages import STAGES, Stage, UnknownStageError, stage_named
 from infra.synthesis import CloudAssembly
+from riel.app import MAX_ATTEMPTS, READ_TIMEOUT_SECONDS
 from tests.infrastructure.templates import Templates
 
 
@@ -53,6 +54,12 @@ def test_the_tables_are_deployed_before_what_uses_them(
         f"riel-{stage.name}-stateful",
         f"riel-{stage.name}-stateless",
     ]
+
+
+def test_two_calls_that_hang_leave_the_api_its_time_to_answer_503(stage: Stage) -> None:
+    """The API key and the transaction: a database that accepts and never answers."""
+    longest_call = READ_TIMEOUT_SECONDS * MAX_ATTEMPTS
+    assert 2 * longest_call < stage.functions["api"].timeout_seconds
 
 
 def test_an_unknown_stage_is_answered_with_the_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +23,6 @@ from infra.local.stream_decisions import (
     decide,
     interpret,
     sequence_number,
-    sequence_numbers,
     split_expired,
 )
 
@@ -39,6 +39,10 @@ def record(number: int, written_at: float = 0) -> Record:
 
 def batch(*numbers: int, retries: int = 0) -> Batch:
     return Batch(tuple(record(number) for number in numbers), retries=retries)
+
+
+def sequence_numbers(records: Sequence[Record]) -> tuple[str, ...]:
+    return tuple(sequence_number(record) for record in records)
 
 
 def numbers_of(decision: Decision) -> list[tuple[str, ...]]:
