@@ -40,6 +40,11 @@ class Webhook:
     attempt: int = 1
     base: int = 0
 
+    @property
+    def retries_done(self) -> int:
+        """How many retries of this run of the schedule came before this attempt."""
+        return self.attempt - self.base - 1
+
     @classmethod
     def read(cls, body: Any) -> Webhook:
         """Read a message's body; raises MalformedMessageError."""
@@ -103,8 +108,7 @@ def _send(app: App, webhook: Webhook) -> sending.Answer:
 def _state(app: App, webhook: Webhook, answer: sending.Answer) -> str:
     if answer.is_success:
         return DELIVERED
-    retries_done = webhook.attempt - webhook.base - 1
-    is_out = retries_done >= len(app.config.webhook_retry_seconds)
+    is_out = webhook.retries_done >= len(app.config.webhook_retry_seconds)
     return FAILED if is_out or answer.is_permanent else PENDING
 
 
@@ -116,9 +120,8 @@ def _follow_up(app: App, webhook: Webhook, state: str, retry_after: int | None) 
         app.webhooks_dlq.send(asdict(webhook))
         count("WebhookDeadLettered")
         return state
-    retries_done = webhook.attempt - webhook.base - 1
     plan = app.config.webhook_retry_seconds
-    delay = schedule.next_delay(retries_done, plan, app.random, retry_after)
+    delay = schedule.next_delay(webhook.retries_done, plan, app.random, retry_after)
     if delay is None:
         raise BrokenError(f"{webhook.event_id}: pending without a next attempt")
     app.webhooks_queue.send(asdict(replace(webhook, attempt=webhook.attempt + 1)), delay)

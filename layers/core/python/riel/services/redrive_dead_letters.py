@@ -148,9 +148,13 @@ def _publish_records(app: App, body: str) -> str:
         records = stream_records(app, notice)
         if not records:
             return _publish_range(app, notice)
-        problems = [problem for record in records if (problem := record_problem(record))]
-        inserted = [r for r in records if r["eventName"] == "INSERT" and not record_problem(r)]
-        refused = publish(app, [read_event(image_of(record)) for record in inserted])
+        problems, events = [], []
+        for record in records:
+            if problem := record_problem(record):
+                problems.append(problem)
+            elif record["eventName"] == "INSERT":
+                events.append(read_event(image_of(record)))
+        refused = publish(app, events)
     except MalformedMessageError as error:
         return str(error)
     if refused:
