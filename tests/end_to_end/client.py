@@ -68,7 +68,7 @@ class Merchant:
         assert self.simulator.post(path, json={"token": token}).status_code == 200
 
 
-def until(look: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 30) -> Any:
+def until(look: Callable[[], Any], done: Callable[[Any], bool], seconds: float = 60) -> Any:
     """Poll with a deadline; the failure tells what was seen last."""
     deadline = time.monotonic() + seconds
     while True:

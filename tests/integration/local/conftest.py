@@ -37,7 +37,7 @@ class SampleStage:
         self.aws.queues.send_message(QueueUrl=url, MessageBody=json.dumps(body), **options)
 
     def receive_until(
-        self, queue: str, is_enough: Callable[[list[str]], bool], seconds: float = 15
+        self, queue: str, is_enough: Callable[[list[str]], bool], seconds: float = 60
     ) -> list[str]:
         """Receive and delete bodies until there are enough, or fail."""
         bodies: list[str] = []

@@ -51,7 +51,7 @@ def test_a_part_that_ends_is_told_and_nothing_is_left(tmp_path: Path) -> None:
         assert platform._simulator is not None
         os.kill(platform._simulator.pid, signal.SIGKILL)
         with pytest.raises(LocalStageError, match="The simulator has ended"):
-            platform.wait(seconds=10)
+            platform.wait(seconds=60)
 
     assert status(tmp_path) is None
     for url in addresses:

@@ -44,7 +44,7 @@ PROGRAM = textwrap.dedent(
 )
 
 
-def _until(is_done: Callable[[], bool], seconds: float = 10) -> bool:
+def _until(is_done: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not is_done() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -80,7 +80,7 @@ def test_no_process_and_no_folder_is_left(tmp_path: Path, end: str) -> None:
     else:
         starter.stdin.write("\n")
         starter.stdin.flush()
-    starter.wait(timeout=15)
+    starter.wait(timeout=60)
     assert _until(lambda: _group_is_gone(int(group)))
     assert _until(lambda: not Path(folder).exists())
     starter.stdin.close()

