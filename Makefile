@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types synth lock clean
+.PHONY: help run test check lint types synth docs fuzz benchmark lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: $(READY) ## Start Riel on port 8000 (or PORT=9000) with a demo
 	@exec $(BIN)/riel up --port $(PORT)
@@ -18,15 +18,26 @@ test: $(READY) ## Run the tests
 
 check: lint types test synth ## Run all that CI runs
 
-lint: $(READY) ## Check format, style and import rules
+lint: $(READY) ## Check format, style, and that the API's documentation is up to date
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/python -m functions.api.openapi --check
 
 types: $(READY) ## Check types
 	$(BIN)/mypy
 
 synth: $(READY) ## Synthesize every stage, checked by cdk-nag
 	$(BIN)/python -m infra.synthesis local dev prod
+
+docs: $(READY) ## Renew the API's documentation page and openapi.json from the code
+	$(BIN)/python -m functions.api.openapi
+
+fuzz: $(READY) ## Try far more hostile inputs than `check` does (FUZZ=10 times as many)
+	RIEL_FUZZ=$(or $(FUZZ),10) $(BIN)/pytest -q -p no:xdist --timeout 3600 --show-capture=no \
+	  tests/integration/test_fuzz.py tests/integration/test_contract.py
+
+benchmark: $(READY) ## Measure cold start and hot path under Lambda's runtime interface
+	$(BIN)/python -m tests.load.benchmark
 
 # The environment is made once; after that this costs one comparison of times.
 $(READY): requirements.txt pyproject.toml
@@ -49,6 +60,9 @@ lock: $(READY) ## Renew the hashed locks
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet \
 	  --python-version 3.13 --python-platform aarch64-manylinux2014 --generate-hashes \
 	  --no-emit-index-url layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-deps \
+	  --python-version 3.13 --generate-hashes --no-emit-index-url \
+	  tests/load/requirements.in -o tests/load/requirements.txt
 
 clean: ## Remove everything that was built or downloaded
 	rm -rf .venv .build .riel cdk.out node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

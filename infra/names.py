@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Final
 
-TABLES: Final = ("payments", "outbox", "merchants")
+TABLES: Final = ("payments", "outbox", "merchants", "idempotency", "limits")
 """Short names of the tables of every stage; a stage with a simulator function has one more."""
 
 WORK_QUEUES: Final = ("payments", "webhooks")

@@ -82,6 +82,8 @@ class Stage:
 
     `system_log_level` is that of Lambda's own lines (START, END, REPORT), `log_level` that of ours;
     metrics travel as INFO lines, so a higher `log_level` would drop them.
+    `merchant_limits` is what a new merchant gets; `max_backlog_seconds` is how long the payments
+    that wait for a gateway may take to drain before new ones for it are refused.
     `protects_data` keeps tables and stacks from being deleted, by hand or by a deployment.
     """
 
@@ -90,6 +92,8 @@ class Stage:
     queues: Mapping[str, QueueSettings]
     stream: StreamSettings
     throttle: Throttle
+    merchant_limits: Throttle
+    max_backlog_seconds: int
     lease_seconds: int
     gateway_timeout_seconds: int
     gateway_retry_seconds: tuple[int, ...]
@@ -177,6 +181,8 @@ LOCAL: Final = Stage(
         iterator_age_alarm_seconds=60,
     ),
     throttle=Throttle(rate=2000, burst=2000),
+    merchant_limits=Throttle(rate=2000, burst=10_000),
+    max_backlog_seconds=600,
     lease_seconds=21,
     gateway_timeout_seconds=8,
     gateway_retry_seconds=(1, 2, 4, 8),
@@ -200,6 +206,8 @@ DEV: Final = Stage(
     queues=_queues(max_concurrency=5),
     stream=_STREAM,
     throttle=Throttle(rate=100, burst=200),
+    merchant_limits=Throttle(rate=50, burst=100),
+    max_backlog_seconds=300,
     lease_seconds=70,
     gateway_timeout_seconds=25,
     gateway_retry_seconds=_GATEWAY_RETRIES,
@@ -216,6 +224,8 @@ PROD: Final = Stage(
     queues=_queues(max_concurrency=50),
     stream=_STREAM,
     throttle=Throttle(rate=1000, burst=2000),
+    merchant_limits=Throttle(rate=100, burst=500),
+    max_backlog_seconds=300,
     lease_seconds=70,
     gateway_timeout_seconds=25,
     gateway_retry_seconds=_GATEWAY_RETRIES,

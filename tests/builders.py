@@ -22,6 +22,8 @@ CONFIG = Config(
     payments_table="payments",
     outbox_table="outbox",
     merchants_table="merchants",
+    idempotency_table="idempotency",
+    limits_table="limits",
     simulator_url="http://127.0.0.1:9",
     lease_seconds=20,
     payments_max_receives=3,
@@ -136,5 +138,6 @@ def create_tables(dynamodb: Any, prefix: str = "") -> None:
         GlobalSecondaryIndexes=[listing],
     )
     create("outbox", ["pk", "sk"], ["pk", "sk"])
-    create("merchants", ["pk"], ["pk"])
+    for name in ("merchants", "idempotency", "limits"):
+        create(name, ["pk"], ["pk"])
     create("simulator", ["pk"], ["pk"])

@@ -29,7 +29,18 @@ def read_key(header: str | None) -> str:
     key = _unquoted(text) if text.startswith('"') else text
     if not key.strip() or len(key) > MAX_LENGTH or not _PRINTABLE.fullmatch(key):
         raise _invalid(f"1 to {MAX_LENGTH} printable ASCII characters")
+    if _is_repeated(text):
+        raise _invalid("send the header once")
     return key
+
+
+def _is_repeated(text: str) -> bool:
+    """Whether the same key was sent twice, which API Gateway joins as `key,key`.
+
+    Two different keys can not be told from one key with a comma in it, and are taken as that.
+    """
+    middle = len(text) // 2
+    return "," in text and text[:middle].rstrip(",") == text[middle:].lstrip(", ")
 
 
 def _unquoted(text: str) -> str:

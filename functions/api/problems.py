@@ -7,16 +7,15 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from riel.errors import RielError, UnauthorizedError, UnavailableError
-
-RETRY_AFTER_SECONDS = "1"
+from riel.errors import MethodNotAllowedError, RielError, UnauthorizedError, UnavailableError
 
 
 def problem(error: RielError, request_id: str) -> Response[str]:
     """Word an error for the caller. A defect of ours tells its code alone."""
     detail = str(error) if error.status < 500 or isinstance(error, UnavailableError) else ""
     body = {
-        "type": f"urn:riel:problem:{error.code}",
+        # A reference relative to this server: its documentation explains every code.
+        "type": f"/docs#{error.code}",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
         "detail": detail or "something broke on our side; it was recorded",
@@ -28,8 +27,11 @@ def problem(error: RielError, request_id: str) -> Response[str]:
         ],
     }
     headers: dict[str, str | list[str]] = {}
-    if isinstance(error, UnavailableError):
-        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    retry_after = getattr(error, "retry_after_seconds", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, MethodNotAllowedError):
+        headers["Allow"] = error.allow
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = 'ApiKey realm="riel", header="X-API-Key"'
     return Response(

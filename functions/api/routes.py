@@ -1,156 +1,178 @@
-"""The routes of the API: headers and bodies in, services called, answers out."""
+"""The paths of the merchants' API: read the request, call one service, word the answer.
+
+What only some routes need is imported where they use it, so that a cold start for
+`POST /api/v1/payments` does not pay for it.
+"""
 
 from __future__ import annotations
 
-import base64
-import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from functions.api.idempotency_key import read_key
-from functions.api.problems import RETRY_AFTER_SECONDS, problem
-from functions.api.schemas import read_order
-from riel.app import App
-from riel.errors import (
-    BrokenError,
-    MethodNotAllowedError,
-    NotFoundError,
-    RielError,
-    UnsupportedMediaTypeError,
+from functions.api.answering import (
+    RATE_LIMIT_HEADERS,
+    answered,
+    envelope,
+    json_answer,
+    text_answer,
 )
-from riel.observability import about, count, logger
+from functions.api.idempotency_key import read_key
+from functions.api.problems import problem
+from functions.api.request import Request
+from functions.api.schemas import read_nothing, read_order
+from riel.app import App
+from riel.errors import InvalidStateError, MethodNotAllowedError, NotFoundError, RateLimitedError
+from riel.services.authenticate import authenticate
 from riel.services.create_payment import PaymentCreator
-from riel.services.health import check_health
-from riel.services.merchants import authenticate
-from riel.services.read_payment import payment_view, read_payment
+from riel.services.rate_limit import check_rate, rate_limit_headers, refused
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-_PAYMENTS = "/api/v1/payments"
+if TYPE_CHECKING:
+    from riel.store.merchants import Caller
+
+BASE = "/api/v1"
+_PAYMENTS = f"{BASE}/payments"
+_KEYS = f"{BASE}/idempotency-keys"
+_VERBS = (
+    (_PAYMENTS, "GET, POST"),
+    (f"{_PAYMENTS}/[^/]*/cancel", "POST"),
+    (f"{_PAYMENTS}/[^/]*", "GET"),
+    (f"{_KEYS}/.*", "GET"),
+    ("/health|/openapi.json|/docs", "GET"),
+)
+"""The verbs of each path, for those who send another."""
 
 
-def build(app: App) -> tuple[APIGatewayHttpResolver, PaymentCreator]:
-    """Build the resolver over one app, and the creator whose deadline each request sets."""
+def build(app: App) -> APIGatewayHttpResolver:
+    """Build the resolver over one app."""
     resolver = APIGatewayHttpResolver()
+    resolver.use(middlewares=[envelope])
+    _add_payments(app, resolver)
+    _add_cancellations(app, resolver)
+    _add_public_paths(app, resolver)
+    _add_the_rest(app, resolver)
+    return resolver
+
+
+def _add_payments(app: App, resolver: APIGatewayHttpResolver) -> None:
     create_payment = PaymentCreator(app)
-    resolver.use(middlewares=[_envelope])
 
     @resolver.post(_PAYMENTS)
     def post_payment() -> Response[str]:
-        caller = authenticate(app, _header(resolver, "x-api-key"))
-        key = read_key(_header(resolver, "idempotency-key"))
-        _require_json(resolver)
-        order = read_order(_body(resolver), allow_loopback=app.config.loopback_webhooks)
-        accepted = create_payment(caller, key, order, _traceparent(resolver))
-        headers = {"Location": f"{_PAYMENTS}/{accepted.answer['payment_id']}"}
-        if accepted.is_replay:
-            headers["Idempotent-Replayed"] = "true"
-        return _json(202, accepted.answer, headers)
+        request = Request(resolver)
+        caller = _caller(app, resolver, is_write=True)
+        key = read_key(request.header("idempotency-key"))
+        order = read_order(request.json_body(), allow_loopback=app.config.loopback_webhooks)
+        create_payment.idempotency.register_lambda_context(resolver.lambda_context)
+        accepted = create_payment(caller, key, order, request.traceparent)
+        location = f"{_PAYMENTS}/{accepted.answer['payment_id']}"
+        headers = {"Location": location, **_replayed(accepted.is_replay)}
+        return json_answer(202, accepted.answer, headers)
 
-    @resolver.get(_PAYMENTS + "/<payment_id>")
+    @resolver.get(_PAYMENTS)
+    def get_payments() -> Response[str]:
+        from functions.api.listing_query import read_query
+        from riel.services.list_payments import list_payments
+
+        caller = _caller(app, resolver, is_write=False)
+        return json_answer(200, list_payments(app, caller, read_query(Request(resolver).query)))
+
+    @resolver.get(f"{_PAYMENTS}/<payment_id>")
     def get_payment(payment_id: str) -> Response[str]:
-        caller = authenticate(app, _header(resolver, "x-api-key"))
-        return _json(200, payment_view(read_payment(app, caller, payment_id)))
+        from riel.services.read_payment import payment_view, read_payment
 
+        caller = _caller(app, resolver, is_write=False)
+        return json_answer(200, payment_view(read_payment(app, caller, payment_id)))
+
+
+def _add_cancellations(app: App, resolver: APIGatewayHttpResolver) -> None:
+    @resolver.post(f"{_PAYMENTS}/<payment_id>/cancel")
+    def post_cancellation(payment_id: str) -> Response[str]:
+        from riel.services.cancel_payment import cancel_payment
+
+        request = Request(resolver)
+        caller = _caller(app, resolver, is_write=True)
+        key = read_key(request.header("idempotency-key"))
+        read_nothing(request.json_body() if request.body() else b"")
+        app.stored_answers.idempotency.register_lambda_context(resolver.lambda_context)
+        done = cancel_payment(app, caller, key, payment_id, request.request_id)
+        headers = _replayed(done.is_replay)
+        if done.refusal:
+            answer = problem(InvalidStateError(done.refusal), done.request_id)
+            answer.headers.update(headers)
+            return answer
+        headers["Location"] = f"{_PAYMENTS}/{payment_id}"
+        return json_answer(202, {"payment_id": payment_id, "status": done.status}, headers)
+
+
+def _add_public_paths(app: App, resolver: APIGatewayHttpResolver) -> None:
     @resolver.get("/health")
     def get_health() -> Response[str]:
+        from riel.services.health import check_health
+
         health = check_health(app)
         if health["status"] == "ok":
-            return _json(200, health)
-        return _json(503, health, {"Retry-After": RETRY_AFTER_SECONDS})
+            return json_answer(200, health)
+        return json_answer(503, health, {"Retry-After": "1"})
 
-    _handle_the_rest(app, resolver)
-    return resolver, create_payment
+    @resolver.get("/openapi.json")
+    def get_openapi() -> Response[str]:
+        from functions.api.reference import openapi_document
+
+        return text_answer(200, "application/json", openapi_document())
+
+    @resolver.get("/docs")
+    def get_docs() -> Response[str]:
+        from functions.api.reference import docs_page
+
+        page, policy = docs_page()
+        headers = {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
+        return text_answer(200, "text/html; charset=utf-8", page, headers)
 
 
-def _handle_the_rest(app: App, resolver: APIGatewayHttpResolver) -> None:
+def _add_the_rest(app: App, resolver: APIGatewayHttpResolver) -> None:
+    """Answer what Powertools' routes do not match: they know no `/` or `"` in a parameter."""
+
     @resolver.not_found
     def not_found(_: Exception) -> Response[str]:
-        request_id = _request_id(resolver)
-        error = _why_not_found(app, resolver)
-        answer = problem(error, request_id)
-        if isinstance(error, MethodNotAllowedError):
-            answer.headers["Allow"] = error.allow
-        return _finish(answer, request_id)
+        return answered(resolver, lambda: _unmatched(app, resolver, Request(resolver)))
 
 
-def _why_not_found(app: App, resolver: APIGatewayHttpResolver) -> RielError:
-    path, method = resolver.current_event.path, resolver.current_event.http_method
-    is_payment = path.startswith(_PAYMENTS + "/") and "/" not in path[len(_PAYMENTS) + 1 :]
-    if is_payment and method == "GET":
-        # An id that Powertools' routes do not even match is an unknown id like any other.
-        try:
-            authenticate(app, _header(resolver, "x-api-key"))
-        except RielError as error:
-            return error
-        return NotFoundError("no such payment")
-    allow = "GET" if is_payment else {_PAYMENTS: "POST", "/health": "GET"}.get(path)
-    return MethodNotAllowedError(allow) if allow else NotFoundError("no such path")
+def _unmatched(app: App, resolver: APIGatewayHttpResolver, request: Request) -> Response[str]:
+    for pattern, verbs in _VERBS:
+        if not re.fullmatch(pattern, request.path):
+            continue
+        if request.method not in verbs.split(", "):
+            raise MethodNotAllowedError(verbs)
+        caller = _caller(app, resolver, is_write=False)
+        if request.path.startswith(_KEYS):
+            return _idempotency_key(app, caller, request.path.removeprefix(f"{_KEYS}/"))
+        # An id in a spelling that no route matches is an unknown id like any other.
+        raise NotFoundError("no such payment")
+    raise NotFoundError("no such path")
 
 
-def _envelope(resolver: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    request_id = _request_id(resolver)
-    with about(request_id=request_id):
-        try:
-            answer = next_middleware(resolver)
-        except RielError as error:
-            if error.status >= 500:
-                logger.warning("request failed", extra={"code": error.code, "why": str(error)})
-            answer = problem(error, request_id)
-        except Exception:  # noqa: BLE001 - the last net: a 500 that says nothing, and an alarm
-            logger.exception("defect")
-            count("ApiDefect")
-            answer = problem(BrokenError(), request_id)
-    count(f"RequestAnswered{answer.status_code // 100}xx")
-    return _finish(answer, request_id)
+def _idempotency_key(app: App, caller: Caller, raw: str) -> Response[str]:
+    from riel.services.read_payment import find_by_key
+
+    payment = find_by_key(app, caller, read_key(raw.replace("%25", "%")))
+    if payment is None:
+        return json_answer(200, {"state": "unknown", "payment_id": None})
+    return json_answer(200, {"state": "completed", "payment_id": payment.payment_id})
 
 
-def _finish(answer: Response[Any], request_id: str) -> Response[Any]:
-    answer.headers["X-Request-Id"] = request_id
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+def _caller(app: App, resolver: APIGatewayHttpResolver, *, is_write: bool) -> Caller:
+    """Find out who calls, and count the request against that merchant's limit."""
+    caller = authenticate(app, Request(resolver).header("x-api-key"))
+    try:
+        allowance = check_rate(app, caller, is_write=is_write)
+    except RateLimitedError as error:
+        resolver.context[RATE_LIMIT_HEADERS] = rate_limit_headers(refused(caller, error))
+        raise
+    resolver.context[RATE_LIMIT_HEADERS] = rate_limit_headers(allowance)
+    return caller
 
 
-def _header(resolver: APIGatewayHttpResolver, name: str) -> str | None:
-    headers: Mapping[str, str] = resolver.current_event.headers
-    return headers.get(name)
-
-
-def _request_id(resolver: APIGatewayHttpResolver) -> str:
-    sent = _header(resolver, "x-request-id") or ""
-    return (
-        sent if _REQUEST_ID.fullmatch(sent) else resolver.current_event.request_context.request_id
-    )
-
-
-def _traceparent(resolver: APIGatewayHttpResolver) -> str:
-    sent = _header(resolver, "traceparent") or ""
-    return sent if _TRACEPARENT.fullmatch(sent) else ""
-
-
-def _require_json(resolver: APIGatewayHttpResolver) -> None:
-    kind = (_header(resolver, "content-type") or "").split(";")[0].strip().lower()
-    encoding = (_header(resolver, "content-encoding") or "identity").strip().lower()
-    if kind != "application/json" or encoding != "identity":
-        raise UnsupportedMediaTypeError("send Content-Type: application/json, not compressed")
-
-
-def _body(resolver: APIGatewayHttpResolver) -> bytes:
-    # Not Powertools' `decoded_body`, which fails for bytes that are not UTF-8.
-    event = resolver.current_event
-    text: str = event.get("body") or ""
-    if event.get("isBase64Encoded"):
-        return base64.b64decode(text)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _json(
-    status: int, body: Mapping[str, Any], headers: dict[str, str] | None = None
-) -> Response[str]:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    all_headers: dict[str, str | list[str]] = {**(headers or {})}
-    return Response(status, content_type="application/json", body=text, headers=all_headers)
+def _replayed(is_replay: bool) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if is_replay else {}

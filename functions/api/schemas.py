@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from riel.domain.card_numbers import holds_card_number
 from riel.domain.currencies import EXPONENTS
+from riel.domain.methods import check_limits, takes
 from riel.domain.money import AmountError, parse_amount
 from riel.domain.payment import Method
 from riel.errors import (
@@ -44,7 +45,6 @@ _CODES = {
     "too_short": "too_short",
 }
 _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
-_MXN_ONLY = frozenset({Method.OXXO, Method.SPEI})
 
 
 def _amount_text(value: object) -> str:
@@ -79,6 +79,7 @@ def _free(text: str) -> str:
     return _storable(text)
 
 
+Model = TypeVar("Model", bound=BaseModel)
 Text = Annotated[str, AfterValidator(_storable)]
 FreeText = Annotated[str, AfterValidator(_free)]
 """Where people write what they like, so where card numbers turn up."""
@@ -89,9 +90,9 @@ class CreatePaymentRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    # Before the amount, because the amount's rules depend on them.
-    currency: Text
+    # In this order, because each one's rules depend on those before it.
     method: Annotated[Method, Field(strict=False)] = Method.CARD
+    currency: Text
     amount: Annotated[str, BeforeValidator(_amount_text)]
     description: Annotated[FreeText, Field(max_length=500)] = ""
     metadata: dict[
@@ -106,19 +107,15 @@ class CreatePaymentRequest(BaseModel):
 
     @field_validator("currency")
     @classmethod
-    def _current(cls, value: str) -> str:
+    def _taken(cls, value: str, info: ValidationInfo) -> str:
         if value not in EXPONENTS:
             raise PydanticCustomError(
                 "currency_invalid", "send an upper-case code of a current currency (ISO 4217)"
             )
-        return value
-
-    @field_validator("method")
-    @classmethod
-    def _suits_currency(cls, value: Method, info: ValidationInfo) -> Method:
-        if value in _MXN_ONLY and info.data.get("currency", "MXN") != "MXN":
+        method = info.data.get("method", Method.CARD)
+        if not takes(method, value):
             raise PydanticCustomError(
-                "currency_invalid", "{method} takes MXN only", {"method": value}
+                "currency_invalid", "{method} takes MXN only", {"method": method}
             )
         return value
 
@@ -126,10 +123,14 @@ class CreatePaymentRequest(BaseModel):
     @classmethod
     def _exact(cls, value: str, info: ValidationInfo) -> str:
         # With a bad currency, that is the problem to tell; the amount is judged by its form.
+        currency = info.data.get("currency")
         try:
-            return str(parse_amount(value, info.data.get("currency", "CLF")))
+            amount = parse_amount(value, currency or "CLF")
+            if currency and "method" in info.data:
+                check_limits(info.data["method"], amount)
         except AmountError as error:
             raise PydanticCustomError(error.code, "{why}", {"why": str(error)}) from error
+        return str(amount)
 
     @field_validator("webhook_url")
     @classmethod
@@ -156,12 +157,28 @@ class CreatePaymentRequest(BaseModel):
         )
 
 
+class EmptyRequest(BaseModel):
+    """The body of `POST /api/v1/payments/{id}/cancel`."""
+
+    # Built when it is first used: creating payments has no need of it.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
+
+
 def read_order(body: bytes, *, allow_loopback: bool) -> Order:
     """Read and validate a create request; raises one RejectedError that tells everything."""
-    fields = _parse(body)
+    context = {"allow_loopback": allow_loopback}
+    return _validate(CreatePaymentRequest, body, context).to_order()
+
+
+def read_nothing(body: bytes) -> None:
+    """Check the body of a request that says all in its path: empty, or an empty object."""
+    if body.strip():
+        _validate(EmptyRequest, body, {})
+
+
+def _validate(model: type[Model], body: bytes, context: dict[str, Any]) -> Model:
     try:
-        context = {"allow_loopback": allow_loopback}
-        return CreatePaymentRequest.model_validate(fields, context=context).to_order()
+        return model.model_validate(_parse(body), context=context)
     except ValidationError as error:
         raise InvalidRequestError(_problems(error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -37,4 +38,8 @@ _batches = Batches(_process, seconds_needed=2 * _app.config.gateway_timeout_seco
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Process a batch of payments; the answer is a partial batch response."""
-    return _batches.run(event, context)
+    started = time.monotonic()
+    answer = _batches.run(event, context)
+    seconds_left = context.get_remaining_time_in_millis() / 1000
+    _app.backlog_meter.after_batch(len(event["Records"]), time.monotonic() - started, seconds_left)
+    return answer

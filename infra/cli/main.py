@@ -20,6 +20,10 @@ _COMMANDS = {
     "up": ("infra.cli.local_stage:up", "Start the local stage, show it at work, and serve."),
     "down": ("infra.cli.local_stage:down", "Stop the local stage, from anywhere."),
     "status": ("infra.cli.status:status", "Say what runs, and how full the queues are."),
+    "merchants": (
+        "infra.cli.merchants:app",
+        "Merchants and their API keys: create, list, rotate-key, revoke-key, limit.",
+    ),
     "payments": ("infra.cli.payments:app", "Look at payments: show, list, watch."),
     "dlq": ("infra.cli.dlq:app", "Deal with dead letters: list, show, redrive."),
     "outbox": ("infra.cli.outbox:app", "Publish again what may have been lost: replay."),
@@ -56,7 +60,7 @@ app = typer.Typer(
 
 @app.callback()
 def riel() -> None:
-    """Operate Riel: run it on this machine, look at payments, deal with dead letters."""
+    """Operate Riel: run it here, manage merchants, look at payments, deal with dead letters."""
 
 
 def _nothing() -> None:

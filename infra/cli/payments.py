@@ -25,9 +25,7 @@ MerchantOption = Annotated[
     str, typer.Option(metavar="ID", help="Whose payments; on the local stage `demo`.")
 ]
 LiveOption = Annotated[bool, typer.Option("--live", help="Live mode instead of test mode.")]
-DayOption = Annotated[
-    str, typer.Option(metavar="YYYY-MM-DD", help="One UTC day only; else the last seven.")
-]
+DayOption = Annotated[str, typer.Option(metavar="YYYY-MM-DD", help="One UTC day only.")]
 
 
 @app.command()
@@ -75,8 +73,8 @@ def list_payments(
     elif payments:
         console().print(payment_screens.payments_table(payments))
     else:
-        when = f"on {day}" if day else "in the last seven days"
-        print(f"{recent.merchant} has no payments {when}.")
+        when = f" on {day}" if day else ""
+        print(f"{recent.merchant} has no payments{when}.")
 
 
 @app.command()

@@ -1,40 +1,47 @@
-"""A merchant's payments, newest first, over the days that the listing index is cut into."""
+"""A merchant's payments, newest first, for the operator."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+from infra.cli.errors import OperatorError
+from infra.cli.options import stage_option
+from infra.names import command
 from riel.app import App
 from riel.domain.payment import Payment
-
-DAYS = 7
-_READERS = 8
+from riel.store.listing import Span
+from riel.store.merchants import Caller
 
 
 class RecentPayments:
-    """Reads the newest payments of one merchant; `day` restricts it to one UTC day."""
+    """Reads the newest payments of one merchant; `day` (`2026-04-17`) restricts it to a UTC day."""
 
     def __init__(self, app: App, merchant: str, livemode: bool, day: str = "") -> None:
         self._app = app
         self.merchant = merchant
         self._livemode = livemode
-        self._day = day
+        self._span = _span(day) if day else Span()
+        self._listing = app.listing
 
     def read(self, limit: int) -> list[Payment]:
-        """Return up to `limit` payments as they are now."""
-        ids: list[str] = []
-        for day in self._days():
-            if len(ids) >= limit:
-                break
-            missing = limit - len(ids)
-            ids += self._app.payments.recent(self.merchant, self._livemode, day, missing)
-        with ThreadPoolExecutor(_READERS) as pool:
-            found = pool.map(self._app.payments.get, ids)
-            return [payment for payment in found if payment is not None]
+        """Return up to `limit` payments as they are now; raises OperatorError for no merchant."""
+        positions = self._listing.newest(self._owner(), self._span, limit)
+        found = self._listing.payments(positions)
+        return [payment for _, payment in found if payment is not None]
 
-    def _days(self) -> list[str]:
-        if self._day:
-            return [self._day]
-        today = self._app.clock()
-        return [(today - timedelta(days=n)).date().isoformat() for n in range(DAYS)]
+    def _owner(self) -> Caller:
+        # Asked each time, through the store's cache: during a watch the merchant may get more
+        # shards.
+        merchant = self._app.merchants.get(self.merchant)
+        if merchant is None:
+            stage = self._app.config.stage
+            raise OperatorError(
+                f"There is no merchant {self.merchant} on the stage {stage}.",
+                f"List them with: {command()} merchants list{stage_option(stage)}",
+            )
+        return Caller(merchant, self._livemode)
+
+
+def _span(day: str) -> Span:
+    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return Span.of(midnight, midnight + timedelta(days=1))

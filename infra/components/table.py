@@ -12,7 +12,9 @@ from infra.stages import Stage
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem")
-"""What a transaction may hold; nothing in Riel deletes an item, DynamoDB's TTL does."""
+"""What a transaction may hold; nothing in Riel deletes an item of business, only TTL does."""
+STORED_ANSWERS = tuple(f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update", "Delete"))
+"""What Powertools idempotency does with its records; one whose request failed is deleted."""
 READ_STREAM = ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
 
 

@@ -158,7 +158,19 @@ def _engine_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
     """
     host = f"localhost:{scope['server'][1]}".encode()
     others = [h for h in scope["headers"] if h[0] not in _SDK_HEADERS and not _is_signature(h)]
-    return [(b"host", host), *others]
+    return [(b"host", host), *_joined(others)]
+
+
+def _joined(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Join repeated idempotency keys so that the function refuses them.
+
+    API Gateway joins with a comma, and a key may hold a comma; here nobody has to guess.
+    """
+    name = b"idempotency-key"
+    values = [value for header, value in headers if header == name]
+    if len(values) < 2:
+        return headers
+    return [*(h for h in headers if h[0] != name), (name, b"\x1f".join(values))]
 
 
 def _is_signature(header: tuple[bytes, bytes]) -> bool:

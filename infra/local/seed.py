@@ -6,9 +6,11 @@ from typing import Final
 
 from infra.local.aws import CREDENTIALS
 from infra.local.engine import REGION
+from infra.stages import LOCAL
 from riel.app import App
 from riel.config import Config
 from riel.services.merchants import seed_merchant
+from riel.store.merchants import Limits
 
 DEMO_MERCHANT_ID: Final = "demo"
 # The published keys of the contract: they open this machine's local stage and nothing else.
@@ -17,7 +19,10 @@ DEMO_WEBHOOK_SECRET: Final = "whsec_cmllbC1kZW1vLXdlYmhvb2stc2VjcmV0LTAwMDE="
 
 
 def seed_demo_merchant(endpoint: str, merchants_table: str) -> None:
-    """Write the merchant `demo` into a deployed merchants table; repeating it changes nothing."""
+    """Write the merchant `demo` into a deployed merchants table; one that is there stays as it is.
+
+    Only the local stage calls this, so no other stage ever knows the published key.
+    """
     app = App(
         Config(merchants_table=merchants_table),
         aws={
@@ -33,4 +38,5 @@ def seed_demo_merchant(endpoint: str, merchants_table: str) -> None:
         name="Demo",
         api_key=DEMO_API_KEY,
         webhook_secret=DEMO_WEBHOOK_SECRET,
+        limits=Limits(LOCAL.merchant_limits.rate, LOCAL.merchant_limits.burst),
     )

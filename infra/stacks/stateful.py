@@ -30,6 +30,12 @@ class StatefulStack(Stack):
             stream=dynamodb.StreamViewType.NEW_IMAGE,
         )
         self.merchants = Table(self, "Merchants", stage=stage, name="merchants")
+        # Answers of the POSTs that are not payments; each expires by itself.
+        self.idempotency = Table(
+            self, "Idempotency", stage=stage, name="idempotency", time_to_live="expires_at"
+        )
+        # Token buckets of merchants and backlogs of gateways: what is lost here is counted anew.
+        self.limits = Table(self, "Limits", stage=stage, name="limits", time_to_live="expires_at")
         self.simulator: Table | None = None
         if stage.simulator is SimulatorPlace.FUNCTION:
             self.simulator = Table(self, "Simulator", stage=stage, name="simulator")

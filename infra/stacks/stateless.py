@@ -17,7 +17,7 @@ from infra.components.payment_alarms import PaymentAlarms
 from infra.components.python_function import FunctionPlatform, PythonFunction
 from infra.components.simulator import SimulatorFunction
 from infra.components.stream_relay import StreamRelay
-from infra.components.table import READ, WRITE
+from infra.components.table import READ, STORED_ANSWERS, WRITE
 from infra.components.work_queue import DeadLetterQueue, WorkQueue
 from infra.names import Names
 from infra.stacks.stateful import StatefulStack
@@ -81,6 +81,7 @@ class StatelessStack(Stack):
 
     def _api(self) -> PythonFunction:
         """Takes and shows payments: one transaction over the payment and its outbox record."""
+        workers = self._stage.queues["payments"].max_concurrency
         function = self._function(
             "Api",
             "api",
@@ -88,6 +89,10 @@ class StatelessStack(Stack):
                 "RIEL_PAYMENTS_TABLE": self._names.table("payments"),
                 "RIEL_OUTBOX_TABLE": self._names.table("outbox"),
                 "RIEL_MERCHANTS_TABLE": self._names.table("merchants"),
+                "RIEL_IDEMPOTENCY_TABLE": self._names.table("idempotency"),
+                "RIEL_LIMITS_TABLE": self._names.table("limits"),
+                "RIEL_PAYMENTS_PARALLEL": str(QUEUE_BATCH_SIZE * workers),
+                "RIEL_MAX_BACKLOG_SECONDS": str(self._stage.max_backlog_seconds),
                 **self._simulator_address(),
                 **self._webhook_rules(),
             },
@@ -96,6 +101,8 @@ class StatelessStack(Stack):
         self._tables.payments.grant_index_query(function, "listing")
         self._tables.outbox.grant_items(function, "dynamodb:PutItem")
         self._tables.merchants.grant_items(function, "dynamodb:GetItem")
+        self._tables.idempotency.grant_items(function, *STORED_ANSWERS)
+        self._tables.limits.grant_items(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
         return function
 
     def _relay(
@@ -133,6 +140,7 @@ class StatelessStack(Stack):
             {
                 "RIEL_PAYMENTS_TABLE": self._names.table("payments"),
                 "RIEL_OUTBOX_TABLE": self._names.table("outbox"),
+                "RIEL_LIMITS_TABLE": self._names.table("limits"),
                 "RIEL_PAYMENTS_QUEUE_URL": payments.queue_url,
                 "RIEL_GATEWAY_TIMEOUT_SECONDS": str(stage.gateway_timeout_seconds),
                 "RIEL_LEASE_SECONDS": str(stage.lease_seconds),
@@ -145,6 +153,7 @@ class StatelessStack(Stack):
         )
         self._tables.payments.grant_items(function, *READ, *WRITE)
         self._tables.outbox.grant_items(function, "dynamodb:PutItem")
+        self._tables.limits.grant_items(function, "dynamodb:UpdateItem")
         payments.grant_send_messages(function)
         self._consume(function, payments, "payments")
         if self._simulator is not None:

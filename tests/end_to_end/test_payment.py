@@ -80,20 +80,6 @@ def test_fc_01_a_repeat_gets_the_same_bytes(merchant: Merchant) -> None:
     assert "idempotent-replayed" not in first.headers
 
 
-def test_fc_02_fifty_at_once_with_one_key_make_one_payment(merchant: Merchant) -> None:
-    with ThreadPoolExecutor(50) as pool:
-        answers = list(
-            pool.map(lambda _: merchant.post("fc-02", payment_method_token="tok_ok"), range(50))
-        )
-
-    assert {answer.status_code for answer in answers} == {202}
-    assert len({answer.content for answer in answers}) == 1
-    assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
-    payment_id = answers[0].json()["payment_id"]
-    assert merchant.wait_final(payment_id)["status"] == "completed"
-    assert len(merchant.charges(payment_id)) == 1
-
-
 def test_fc_03_another_body_under_the_same_key_changes_nothing(merchant: Merchant) -> None:
     first = merchant.post("fc-03")
     other = merchant.post("fc-03", amount="100.51")

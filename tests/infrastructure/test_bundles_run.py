@@ -18,7 +18,7 @@ import pytest
 
 from infra import bytecode, dependencies
 from infra.bundles import build_bundles
-from infra.names import package
+from infra.names import TABLES, package
 from infra.stages import DEV
 
 WHEELS = {"x86_64": "x86_64-manylinux2014", "aarch64": dependencies.PLATFORM}
@@ -74,7 +74,7 @@ def test_a_bundle_runs_with_its_layers_alone(name: str, bundles: tuple[Path, Any
         "RIEL_SIMULATOR_TABLE": "t",
         "RIEL_SIMULATOR_LATENCY": "0-0",
         "RIEL_SIMULATOR_SUCCESS_RATE": "1",
-        **{f"RIEL_{table}_TABLE": "t" for table in ("PAYMENTS", "OUTBOX", "MERCHANTS")},
+        **{f"RIEL_{table.upper()}_TABLE": "t" for table in TABLES},
     }
 
     result = subprocess.run(

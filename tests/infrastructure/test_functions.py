@@ -7,6 +7,8 @@ from typing import Any
 
 from infra.names import FUNCTIONS, Names
 from infra.stages import SimulatorPlace, Stage
+from riel.services.backlog import FULL_BATCH
+from riel.services.batches import WIDTH
 from tests.infrastructure.templates import Templates, logical_id_of
 
 EVERY = {
@@ -15,11 +17,20 @@ EVERY = {
     "POWERTOOLS_LOG_LEVEL",
 }
 ENVIRONMENT = {
-    "api": {"RIEL_PAYMENTS_TABLE", "RIEL_OUTBOX_TABLE", "RIEL_MERCHANTS_TABLE"},
+    "api": {
+        "RIEL_PAYMENTS_TABLE",
+        "RIEL_OUTBOX_TABLE",
+        "RIEL_MERCHANTS_TABLE",
+        "RIEL_IDEMPOTENCY_TABLE",
+        "RIEL_LIMITS_TABLE",
+        "RIEL_PAYMENTS_PARALLEL",
+        "RIEL_MAX_BACKLOG_SECONDS",
+    },
     "outbox-relay": {"RIEL_PAYMENTS_QUEUE_URL", "RIEL_WEBHOOKS_QUEUE_URL"},
     "processor": {
         "RIEL_PAYMENTS_TABLE",
         "RIEL_OUTBOX_TABLE",
+        "RIEL_LIMITS_TABLE",
         "RIEL_PAYMENTS_QUEUE_URL",
         "RIEL_GATEWAY_TIMEOUT_SECONDS",
         "RIEL_LEASE_SECONDS",
@@ -66,6 +77,18 @@ def test_every_function_gets_exactly_the_settings_that_it_reads(
         if stage.loopback_webhooks and name in ("api", "webhook-sender"):
             expected |= {"RIEL_LOOPBACK_WEBHOOKS"}
         assert set(variables["Variables"]) == expected, name
+
+
+def test_the_api_knows_how_fast_a_backlog_drains_and_how_long_it_may_be(
+    templates: Templates, stage: Stage
+) -> None:
+    names = Names(stage.name)
+    mapping = templates.mappings()[names.function("processor")]
+    side_by_side = mapping["BatchSize"] * mapping["ScalingConfig"]["MaximumConcurrency"]
+    variables = templates.functions()[names.function("api")]["Environment"]["Variables"]
+    assert variables["RIEL_PAYMENTS_PARALLEL"] == str(side_by_side)
+    assert variables["RIEL_MAX_BACKLOG_SECONDS"] == str(stage.max_backlog_seconds)
+    assert mapping["BatchSize"] == FULL_BATCH == WIDTH
 
 
 def test_only_the_local_stage_calls_loopback_addresses(aws_templates: Templates) -> None:

@@ -50,9 +50,9 @@ def test_each_function_has_a_role_of_its_own(templates: Templates) -> None:
 @pytest.mark.parametrize(
     ("function", "tables"),
     [
-        ("Api", {"Payments", "Outbox", "Merchants"}),
+        ("Api", {"Payments", "Outbox", "Merchants", "Idempotency", "Limits"}),
         ("OutboxRelay", {"Outbox"}),
-        ("Processor", {"Payments", "Outbox"}),
+        ("Processor", {"Payments", "Outbox", "Limits"}),
         ("WebhookSender", {"Payments", "Merchants"}),
     ],
 )
@@ -62,7 +62,7 @@ def test_each_function_reaches_only_its_tables(
     reached = {
         table
         for statement in _allowed(templates, function, "dynamodb:")
-        for table in ("Payments", "Outbox", "Merchants", "Simulator")
+        for table in ("Payments", "Outbox", "Merchants", "Idempotency", "Limits", "Simulator")
         if f"GetAtt{table}" in json.dumps(statement["Resource"])
     }
     assert reached == tables
@@ -82,6 +82,35 @@ def test_the_outbox_is_only_ever_added_to(templates: Templates) -> None:
             if "GetAttOutbox" in json.dumps(s["Resource"])
         )
         assert statement["Action"] == "dynamodb:PutItem"
+
+
+@pytest.mark.parametrize(
+    ("function", "table", "actions"),
+    [
+        ("Api", "Limits", {"GetItem", "UpdateItem"}),
+        ("Processor", "Limits", {"UpdateItem"}),
+        ("Api", "Idempotency", {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}),
+    ],
+)
+def test_what_passes_by_is_touched_as_little_as_what_stays(
+    templates: Templates, function: str, table: str, actions: set[str]
+) -> None:
+    allowed = {
+        action
+        for statement in _allowed(templates, function, "dynamodb:")
+        if f"GetAtt{table}" in json.dumps(statement["Resource"])
+        for action in as_list(statement["Action"])
+    }
+    assert allowed == {f"dynamodb:{action}" for action in actions}
+
+
+def test_the_processor_may_ask_how_long_its_queue_is(templates: Templates) -> None:
+    allowed = [
+        statement
+        for statement in _allowed(templates, "Processor", "sqs:")
+        if "sqs:GetQueueAttributes" in as_list(statement["Action"])
+    ]
+    assert "PaymentsQueue" in json.dumps([statement["Resource"] for statement in allowed])
 
 
 def test_calling_the_simulators_url_takes_both_permissions(dev: Templates) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from infra.names import SIMULATOR, TABLES, Names
 from infra.stages import SimulatorPlace, Stage
-from tests.infrastructure.templates import Templates
+from tests.infrastructure.templates import Resource, Templates
 
 
 def test_the_tables_are_those_that_the_operator_knows(templates: Templates, stage: Stage) -> None:
@@ -31,18 +31,23 @@ def test_production_keeps_its_tables_whatever_happens_to_the_stack(prod: Templat
             assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_the_outbox_alone_has_a_stream_and_forgets(templates: Templates) -> None:
+def test_the_outbox_alone_has_a_stream(templates: Templates) -> None:
     outbox = Names(templates.stage).table("outbox")
-    for name, table in templates.tables().items():
-        if name == outbox:
-            assert table["StreamSpecification"] == {"StreamViewType": "NEW_IMAGE"}
-            assert table["TimeToLiveSpecification"] == {
-                "AttributeName": "expires_at",
-                "Enabled": True,
-            }
-        else:
-            assert "StreamSpecification" not in table
-            assert "TimeToLiveSpecification" not in table
+    streams = {n: t["StreamSpecification"] for n, t in _having(templates, "StreamSpecification")}
+    assert streams == {outbox: {"StreamViewType": "NEW_IMAGE"}}
+
+
+def test_no_table_forgets_but_those_of_passing_things(templates: Templates) -> None:
+    names = map(Names(templates.stage).table, ("outbox", "idempotency", "limits"))
+    forgetful = dict(_having(templates, "TimeToLiveSpecification"))
+    assert set(forgetful) == set(names)
+    for table in forgetful.values():
+        setting = table["TimeToLiveSpecification"]
+        assert setting == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def _having(templates: Templates, setting: str) -> list[tuple[str, Resource]]:
+    return [(name, table) for name, table in templates.tables().items() if setting in table]
 
 
 def test_the_listing_index_copies_keys_only(templates: Templates) -> None:

@@ -22,7 +22,8 @@ class Api:
     """Calls the handler as API Gateway does."""
 
     def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch, **environment: str) -> None:
-        names = ("payments_table", "outbox_table", "merchants_table", "simulator_url")
+        tables = ("payments", "outbox", "merchants", "idempotency", "limits")
+        names = (*(f"{name}_table" for name in tables), "simulator_url")
         settings = {f"RIEL_{name.upper()}": getattr(app.config, name) for name in names}
         handler, module = load_handler("api", {**settings, **environment}, monkeypatch)
         self._handler = handler
@@ -240,7 +241,9 @@ def test_a_valid_request_id_comes_back(api: Api, sent: str, echoed: str) -> None
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("PUT", "/api/v1/payments", "POST"),
+        ("PUT", "/api/v1/payments", "GET, POST"),
+        ("GET", "/api/v1/payments/pay_x/cancel", "POST"),
+        ("POST", "/api/v1/idempotency-keys/x", "GET"),
         ("DELETE", "/api/v1/payments/pay_x", "GET"),
         ("POST", "/health", "GET"),
     ],
@@ -277,7 +280,9 @@ def test_health_names_what_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> N
 
     assert answer["statusCode"] == 503
     assert answer["headers"]["Retry-After"]
-    assert answer["json"]["checks"] == {"payments": "ok", "merchants": "ThrottlingException"}
+    assert answer["json"]["checks"] == {
+        "payments": "ok", "merchants": "ThrottlingException", "limits": "ok",
+    }  # fmt: skip
 
 
 def test_a_payment_shows_every_field_of_the_contract(api: Api, app: App) -> None:

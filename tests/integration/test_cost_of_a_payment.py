@@ -111,7 +111,8 @@ EXAMPLE = {"processor": "one_payment", "webhook_sender": "first_attempt"}
 @pytest.fixture
 def pipeline(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     create_tables(engine_aws.dynamodb, PREFIX)
-    tables = {f"{name}_table": PREFIX + name for name in ("payments", "outbox", "merchants")}
+    names = ("payments", "outbox", "merchants", "idempotency", "limits")
+    tables = {f"{name}_table": PREFIX + name for name in names}
     queues = {
         f"{name}_url": engine_aws.queues.create_queue(QueueName=PREFIX + name.replace("_", "-"))[
             "QueueUrl"
@@ -125,12 +126,14 @@ def pipeline(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipel
     seed_demo(app)
     environment = {f"RIEL_{k.upper()}": v for k, v in (tables | queues).items()}
     environment |= {"RIEL_SIMULATOR_URL": "http://127.0.0.1:9", "RIEL_LOOPBACK_WEBHOOKS": "true"}
+    started = utc_now()
     handlers: dict[str, Handler] = {}
     meters: dict[str, Meter] = {}
     for step in STEPS:
         handlers[step], module = load_handler(step, environment, monkeypatch)
         meters[step] = Meter()
         inner = module._app
+        inner.clock = lambda: started  # what is cached for seconds stays, on any machine
         inner.__dict__["gateways"] = {"simulator": FakeGateway()}
         for client in (inner.dynamodb, inner.sqs):
             meters[step].watch(client)

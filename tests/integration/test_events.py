@@ -43,6 +43,21 @@ def created(answer: Answer, app: App) -> None:
     assert app.payments.get(PAYMENT_ID) is not None
 
 
+def listed(answer: Answer, _: App) -> None:
+    page = json.loads(answer["body"])
+    assert [payment["id"] for payment in page["data"]] == [PAYMENT_ID]
+    assert (page["has_more"], page["next_cursor"]) == (False, None)
+
+
+def canceled(answer: Answer, app: App) -> None:
+    assert answer["statusCode"] == 202
+    assert json.loads(answer["body"]) == {"payment_id": PAYMENT_ID, "status": "canceled"}
+
+
+def found(answer: Answer, _: App) -> None:
+    assert json.loads(answer["body"]) == {"state": "completed", "payment_id": PAYMENT_ID}
+
+
 def fails(*identifiers: str, payments: int = 0, webhooks: int = 0) -> Check:
     def check(answer: Answer, app: App) -> None:
         found = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
@@ -82,6 +97,12 @@ EXPECTED: dict[str, Check] = {
     "api/create_payment_binary_body": answers(400, "malformed_request"),
     "api/get_payment": answers(200),
     "api/get_unknown_payment": answers(404, "not_found"),
+    "api/list_payments": listed,
+    "api/list_payments_bad_cursor": answers(400, "invalid_cursor"),
+    "api/cancel_payment": canceled,
+    "api/find_idempotency_key": found,
+    "api/docs": answers(200),
+    "api/openapi": answers(200),
     "api/health": answers(200),
     "api/unknown_path": answers(404, "not_found"),
     "outbox_relay/created_and_completed": fails(payments=1, webhooks=1),
@@ -99,6 +120,7 @@ EXPECTED: dict[str, Check] = {
     "simulator/look_up_unknown_key": answers(404),
     "simulator/force_outcome": answers(200),
 }
+NEED_A_PAYMENT = ("get_payment", "list_payments", "cancel_payment", "find_idempotency_key")
 FILES = sorted(EVENTS.glob("*/*.json"))
 
 
@@ -120,6 +142,8 @@ def load(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
         "RIEL_PAYMENTS_TABLE": config.payments_table,
         "RIEL_OUTBOX_TABLE": config.outbox_table,
         "RIEL_MERCHANTS_TABLE": config.merchants_table,
+        "RIEL_IDEMPOTENCY_TABLE": config.idempotency_table,
+        "RIEL_LIMITS_TABLE": config.limits_table,
         "RIEL_PAYMENTS_QUEUE_URL": config.payments_queue_url,
         "RIEL_WEBHOOKS_QUEUE_URL": config.webhooks_queue_url,
         "RIEL_WEBHOOKS_DLQ_URL": config.webhooks_dlq_url,
@@ -143,8 +167,7 @@ def load(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
 def test_an_event_is_handled_as_expected(
     path: Path, app: App, load: Callable[[str], Handler]
 ) -> None:
-    needs_payment = path.parent.name in ("processor",) or path.stem == "get_payment"
-    if needs_payment:
+    if path.parent.name == "processor" or path.stem in NEED_A_PAYMENT:
         store_payment(app, idempotency_key=KEY)
 
     answer = load(path.parent.name)(json.loads(path.read_text()), Context())

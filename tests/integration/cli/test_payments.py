@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from infra.local.platform import LocalPlatform
+from infra.names import TABLES
 from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint
 from tests.integration.cli.conftest import Riel
@@ -48,9 +51,16 @@ def test_list_has_the_newest_first_and_says_when_there_are_more(
     assert found["has_more"] in (True, False)
     assert newer in riel("payments", "list", "--limit", "2")
     assert riel.json("payments", "list", "--limit", "1")["has_more"] is True
-    assert riel.json("payments", "list", "--merchant", "nobody")["data"] == []
     assert riel.json("payments", "list", "--live")["data"] == []
     assert riel.json("payments", "list", "--day", "2020-02-29")["data"] == []
+
+
+@pytest.mark.parametrize("name", ["list", "watch"])
+def test_an_unknown_merchant_is_one_sentence_and_where_to_look(riel: Riel, name: str) -> None:
+    said = riel("payments", name, "--merchant", "nobody", code=1)
+
+    assert said.startswith("There is no merchant nobody on the stage local.\nList them with: ")
+    assert said.endswith("riel merchants list\n")
 
 
 def test_watch_tells_each_payment_once(riel: Riel, merchant: Merchant) -> None:
@@ -79,7 +89,7 @@ def test_status_names_every_part(riel: Riel, platform: LocalPlatform) -> None:
     assert {name: queue["url"] for name, queue in found["queues"].items()} == state.queues
     assert set(found["functions"]) == {"api", "outbox-relay", "processor", "webhook-sender"}
     assert {f["state"] for f in found["functions"].values()} == {"Active"}
-    assert set(found["tables"]) == {"payments", "outbox", "merchants", "simulator"}
+    assert set(found["tables"]) == {*TABLES, "simulator"}
     assert found["queues"]["payments"]["dead_letters"] == 0
     assert "payments-dlq-depth" in found["alarms"]
     assert state.api in riel("status")

@@ -68,7 +68,7 @@ def test_all_problems_come_at_once_and_name_their_fields() -> None:
     )
 
     assert found == {
-        "amount": "amount_too_small",
+        "amount": "amount_invalid",
         "currency": "currency_invalid",
         "description": "too_long",
         "metadata": "metadata_invalid",
@@ -81,8 +81,10 @@ def test_all_problems_come_at_once_and_name_their_fields() -> None:
     ("fields", "problems"),
     [
         ({"currency": "XXX"}, {"currency": "currency_invalid"}),
-        ({"currency": "USD", "method": "oxxo"}, {"method": "currency_invalid"}),
+        ({"currency": "USD", "method": "oxxo"}, {"currency": "currency_invalid"}),
         ({"method": "cash"}, {"method": "method_invalid"}),
+        ({"amount": "9.99", "method": "oxxo"}, {"amount": "amount_too_small"}),
+        ({"amount": "10000.01", "method": "oxxo"}, {"amount": "amount_too_large"}),
         ({"amount": "1.001"}, {"amount": "amount_invalid"}),
         ({"amount": "1000000000000"}, {"amount": "amount_too_large"}),
         ({"metadata": {str(n): "" for n in range(51)}}, {"metadata": "too_many"}),

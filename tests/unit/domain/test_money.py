@@ -64,8 +64,8 @@ def test_each_currency_has_its_own_scale(text: str, currency: str, minor: int) -
     ("text", "currency", "code"),
     [
         ("100.5", "JPY", "amount_invalid"),
-        ("0", "MXN", "amount_too_small"),
-        ("0.00", "MXN", "amount_too_small"),
+        ("0", "MXN", "amount_invalid"),
+        ("0.00", "MXN", "amount_invalid"),
         ("1000000000000", "MXN", "amount_too_large"),
         ("9" * 5000, "MXN", "amount_too_large"),
         ("1", "XXX", "currency_invalid"),

@@ -21,6 +21,8 @@ class Config:
     payments_table: str = ""
     outbox_table: str = ""
     merchants_table: str = ""
+    idempotency_table: str = ""
+    limits_table: str = ""
     payments_queue_url: str = ""
     webhooks_queue_url: str = ""
     webhooks_dlq_url: str = ""
@@ -29,6 +31,8 @@ class Config:
     gateway_timeout_seconds: float = 8.0
     lease_seconds: int = 20
     payments_max_receives: int = 5
+    payments_parallel: int = 10
+    max_backlog_seconds: int = 300
     gateway_retry_seconds: tuple[int, ...] = (1, 2, 4, 8)
     webhook_retry_seconds: tuple[int, ...] = (1, 2, 4)
     loopback_webhooks: bool = False
@@ -43,6 +47,8 @@ class Config:
                 payments_table=env.get("RIEL_PAYMENTS_TABLE", ""),
                 outbox_table=env.get("RIEL_OUTBOX_TABLE", ""),
                 merchants_table=env.get("RIEL_MERCHANTS_TABLE", ""),
+                idempotency_table=env.get("RIEL_IDEMPOTENCY_TABLE", ""),
+                limits_table=env.get("RIEL_LIMITS_TABLE", ""),
                 payments_queue_url=env.get("RIEL_PAYMENTS_QUEUE_URL", ""),
                 webhooks_queue_url=env.get("RIEL_WEBHOOKS_QUEUE_URL", ""),
                 webhooks_dlq_url=env.get("RIEL_WEBHOOKS_DLQ_URL", ""),
@@ -51,6 +57,8 @@ class Config:
                 gateway_timeout_seconds=float(env.get("RIEL_GATEWAY_TIMEOUT_SECONDS", "8")),
                 lease_seconds=int(env.get("RIEL_LEASE_SECONDS", "20")),
                 payments_max_receives=int(env.get("RIEL_PAYMENTS_MAX_RECEIVES", "5")),
+                payments_parallel=int(env.get("RIEL_PAYMENTS_PARALLEL", "10")),
+                max_backlog_seconds=int(env.get("RIEL_MAX_BACKLOG_SECONDS", "300")),
                 gateway_retry_seconds=_seconds(env.get("RIEL_GATEWAY_RETRY_SECONDS", "1,2,4,8")),
                 webhook_retry_seconds=_seconds(env.get("RIEL_WEBHOOK_RETRY_SECONDS", "1,2,4")),
                 loopback_webhooks=env.get("RIEL_LOOPBACK_WEBHOOKS", "") == "true",

@@ -12,10 +12,15 @@
     │   ├── IdempotencyKeyReusedError
     │   └── ForbiddenDestinationError  a webhook address that may not be called
     ├── ConflictError            somebody else was first: load again, then decide
-    │   └── LeaseLostError
+    │   ├── LeaseLostError
+    │   ├── DuplicateReferenceError
+    │   ├── InvalidStateError
+    │   └── IdempotencyKeyInUseError
     ├── UnavailableError         nothing happened: the same call may succeed later
     │   ├── StoreUnavailableError
     │   ├── MethodUnavailableError
+    │   ├── RateLimitedError
+    │   ├── GatewayBusyError
     │   └── GatewayUnavailableError  the PSP provably did not charge
     ├── OutcomeUnknownError      something may have happened: look up, then decide
     └── BrokenError              a defect or an answer that nobody understands: alarm
@@ -67,14 +72,23 @@ class InvalidRequestError(RejectedError):
 
 
 class MalformedRequestError(RejectedError):
-    """A bad header or a body that can not be parsed."""
+    """A bad header or query parameter, or a body that can not be parsed.
+
+    `problems` is for several at once; one is told by `field` alone.
+    """
 
     code = "malformed_request"
 
-    def __init__(self, message: str, code: str = "malformed_request", field: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        code: str = "malformed_request",
+        field: str = "",
+        problems: tuple[FieldProblem, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
-        self.problems = (FieldProblem(field, code, message),) if field else ()
+        self.problems = problems or ((FieldProblem(field, code, message),) if field else ())
 
 
 class PayloadTooLargeError(RejectedError):
@@ -144,12 +158,36 @@ class LeaseLostError(ConflictError):
     code = "lease_lost"
 
 
+class DuplicateReferenceError(ConflictError):
+    """Another payment of this merchant and mode has the reference, and is not given up."""
+
+    code = "duplicate_reference"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"the payment {payment_id} has this reference already")
+        self.problems = (FieldProblem("reference", self.code, f"taken by {payment_id}"),)
+
+
+class InvalidStateError(ConflictError):
+    """The payment stands where this can not be done (any more)."""
+
+    code = "invalid_state"
+
+
+class IdempotencyKeyInUseError(ConflictError):
+    """The first request with this key still runs."""
+
+    code = "idempotency_key_in_use"
+    retry_after_seconds = 1
+
+
 class UnavailableError(RielError):
-    """Nothing happened; later it may."""
+    """Nothing happened; after `retry_after_seconds` it may."""
 
     code = "unavailable"
     retryable = True
     status = 503
+    retry_after_seconds = 1
 
 
 class StoreUnavailableError(UnavailableError):
@@ -162,6 +200,31 @@ class MethodUnavailableError(UnavailableError):
     """No gateway is configured, or switched on, for the payment's method."""
 
     code = "method_unavailable"
+
+
+class RateLimitedError(UnavailableError):
+    """The merchant is over its limit of requests."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"over this merchant's limit of requests; try again in {retry_after_seconds} s"
+        )
+        self.retry_after_seconds = retry_after_seconds
+
+
+class GatewayBusyError(UnavailableError):
+    """So many payments wait for this gateway that a new one would wait too long."""
+
+    code = "gateway_busy"
+
+    def __init__(self, gateway: str, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"too many payments wait for {gateway}; try again in {retry_after_seconds} s"
+        )
+        self.retry_after_seconds = retry_after_seconds
 
 
 class GatewayUnavailableError(UnavailableError):

@@ -19,6 +19,16 @@ def payment_id(merchant_id: str, livemode: bool, idempotency_key: str) -> str:
     return _derive("pay", merchant_id, _mode(livemode), idempotency_key)
 
 
+def reference_id(merchant_id: str, livemode: bool, reference: str) -> str:
+    """Name the guard that keeps a merchant's reference to one payment at a time."""
+    return _derive("ref", merchant_id, _mode(livemode), reference)
+
+
+def cancellation_id(merchant_id: str, livemode: bool, payment: str, idempotency_key: str) -> str:
+    """One cancellation per merchant, mode, payment and idempotency key, for ever."""
+    return _derive("can", merchant_id, _mode(livemode), payment, idempotency_key)
+
+
 def event_id(payment: str, sequence: int) -> str:
     """One event per payment and transition; it is the `webhook-id` too."""
     return _derive("evt", payment, str(sequence))
@@ -32,6 +42,16 @@ def gateway_key(payment: str, gateway: str, charge_number: int) -> str:
 def api_key_hash(api_key: str) -> str:
     """Hash an API key for storage. Keys carry 192 random bits, so no salt or stretching."""
     return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+def api_key_id(key_hash: str) -> str:
+    """Name an API key by its hash, so that it can be spoken of without being shown."""
+    return _derive("key", key_hash)
+
+
+def merchant_id(seed: str) -> str:
+    """Name a new merchant; the seed is random, because nothing about a merchant is unique."""
+    return _derive("mer", seed)
 
 
 def spread(text: str, shards: int) -> int:

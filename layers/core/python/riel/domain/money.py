@@ -71,5 +71,5 @@ def parse_amount(text: str, currency: str) -> Money:
         raise AmountError("amount_invalid", f"{currency} has {exponent} decimals, not more")
     minor = int(whole + fraction.ljust(exponent, "0"))
     if minor == 0:
-        raise AmountError("amount_too_small", "the amount must be above zero")
+        raise AmountError("amount_invalid", "the amount must be above zero")
     return Money(minor, currency)

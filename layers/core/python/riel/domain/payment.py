@@ -95,6 +95,7 @@ class Payment:
     attention: str | None = None
     attention_reason: str | None = None
     gateway_reference: str | None = None
+    cancellation_id: str | None = None
     charge_number: int = 1
     fence: int = 0
     unknown_outcomes: int = 0

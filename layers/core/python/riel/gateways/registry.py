@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from riel.domain.payment import Method
 from riel.errors import MethodUnavailableError
-from riel.gateways.base import Gateway
+
+if TYPE_CHECKING:
+    from riel.gateways.base import Gateway
 
 METHODS: dict[str, frozenset[Method]] = {"simulator": frozenset({Method.CARD})}
 """What each adapter can do today."""

@@ -20,15 +20,17 @@ from riel.domain.money import Money
 from riel.domain.payment import Method, Payment, Status, Transition
 from riel.errors import (
     BrokenError,
+    GatewayBusyError,
     IdempotencyKeyReusedError,
-    MethodUnavailableError,
     RielError,
+    UnavailableError,
 )
 from riel.gateways.registry import choose
 from riel.observability import count, logger
 from riel.services import payment_record
+from riel.services.backlog import require_room
 from riel.services.payment_record import Draft, PaymentRecords, accepted
-from riel.store.merchants import ApiKey
+from riel.store.merchants import Caller
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -70,17 +72,18 @@ class PaymentCreator:
             config=self.idempotency,
         )(_answer)
 
-    def __call__(self, caller: ApiKey, key: str, order: Order, traceparent: str = "") -> Acceptance:
+    def __call__(self, caller: Caller, key: str, order: Order, traceparent: str = "") -> Acceptance:
         """Write the payment and its event, or find the one that this key has made before.
 
-        Raises IdempotencyKeyReusedError, MethodUnavailableError or StoreUnavailableError.
+        Raises IdempotencyKeyReusedError, DuplicateReferenceError, or an UnavailableError with
+        nothing written.
         """
         try:
             payment = self._draft(caller, key, order, traceparent)
-        except MethodUnavailableError as unavailable:
+        except UnavailableError as unavailable:
             return self._replay(caller, key, order, unavailable)
         event = payment_created(ids.event_id(payment.payment_id, payment.sequence), payment)
-        draft = Draft(payment, event)
+        draft = Draft(payment, event, caller.merchant.listing_shards)
         token = payment_record.current.set(draft)
         try:
             answer = self._answer(request={"key": payment.payment_id})
@@ -96,26 +99,30 @@ class PaymentCreator:
         return Acceptance(answer, draft.is_replay)
 
     def _replay(
-        self, caller: ApiKey, key: str, order: Order, unavailable: MethodUnavailableError
+        self, caller: Caller, key: str, order: Order, unavailable: UnavailableError
     ) -> Acceptance:
-        """Answer a repeat although its gateway is gone by now: the payment was accepted."""
+        """Answer a repeat although its gateway is gone or busy: the payment was accepted."""
         payment_id = ids.payment_id(caller.merchant_id, caller.livemode, key)
         existing = self._app.payments.get(payment_id)
         if existing is None:
+            if isinstance(unavailable, GatewayBusyError):
+                count("PaymentRefusedBusy")
             raise unavailable
         if existing.fingerprint != fingerprint(order.sent):
             raise IdempotencyKeyReusedError(_REUSED)
         return Acceptance(accepted(existing), is_replay=True)
 
-    def _draft(self, caller: ApiKey, key: str, order: Order, traceparent: str) -> Payment:
+    def _draft(self, caller: Caller, key: str, order: Order, traceparent: str) -> Payment:
         now = self._app.clock()
+        gateway = choose(self._app.configured_gateways, order.method, caller.livemode)
+        require_room(self._app, gateway)
         return Payment(
             payment_id=ids.payment_id(caller.merchant_id, caller.livemode, key),
             merchant_id=caller.merchant_id,
             livemode=caller.livemode,
             amount=order.amount,
             method=order.method,
-            gateway=choose(self._app.configured_gateways, order.method, caller.livemode),
+            gateway=gateway,
             idempotency_key=key,
             fingerprint=fingerprint(order.sent),
             history=(Transition(1, Status.PENDING, now, "created"),),

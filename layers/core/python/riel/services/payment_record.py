@@ -42,6 +42,7 @@ class Draft:
 
     payment: Payment
     event: Event
+    listing_shards: int = 1
     is_written: bool = False
     is_replay: bool = False
 
@@ -68,7 +69,7 @@ class PaymentRecords(BasePersistenceLayer):
 
     def _put_record(self, data_record: DataRecord) -> None:
         draft = current.get()
-        existing = self._store.create(draft.payment, draft.event)
+        existing = self._store.create(draft.payment, draft.event, draft.listing_shards)
         if existing is None:
             draft.is_written = True
             return
@@ -85,6 +86,9 @@ class PaymentRecords(BasePersistenceLayer):
         if payment is None:
             raise RuntimeError("a payment that existed a moment ago is gone")
         return _record(idempotency_key, payment)
+
+    def save_success(self, data: dict[str, Any], result: dict[str, Any]) -> None:
+        """Do nothing, without Powertools hashing the key again for it."""
 
     def _update_record(self, data_record: DataRecord) -> None:
         """Do nothing: the payment is complete as a record from its first write."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from riel import ids
 from riel.domain.instants import to_text
 from riel.domain.money import Money
 from riel.domain.payment import Payment
 from riel.errors import NotFoundError
 from riel.ids import looks_like
-from riel.store.merchants import ApiKey
+from riel.store.merchants import Caller
 
 if TYPE_CHECKING:
     from riel.app import App
 
 
-def read_payment(app: App, caller: ApiKey, payment_id: str) -> Payment:
+def read_payment(app: App, caller: Caller, payment_id: str) -> Payment:
     """Read a payment of the caller's merchant and mode.
 
     An unknown, malformed or foreign id raises the same NotFoundError.
@@ -25,6 +26,14 @@ def read_payment(app: App, caller: ApiKey, payment_id: str) -> Payment:
     if payment is None or owner != (caller.merchant_id, caller.livemode):
         raise NotFoundError("no such payment")
     return payment
+
+
+def find_by_key(app: App, caller: Caller, idempotency_key: str) -> Payment | None:
+    """Find the payment that this idempotency key has made, strongly consistent.
+
+    A payment and its key are written as one, so a key is never in progress: it is taken or free.
+    """
+    return app.payments.get(ids.payment_id(caller.merchant_id, caller.livemode, idempotency_key))
 
 
 def payment_view(payment: Payment) -> dict[str, Any]:

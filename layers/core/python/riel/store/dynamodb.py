@@ -36,10 +36,14 @@ T = TypeVar("T")
 
 
 class ConditionFailedError(Exception):
-    """A condition did not hold. `item` is what was there instead, or None if nothing was."""
+    """A condition did not hold: `position` is the action's in its transaction (the first failed).
+
+    `item` is what was there instead, or None if nothing was.
+    """
 
     def __init__(self, position: int, item: Item | None) -> None:
         super().__init__(f"condition {position} failed")
+        self.position = position
         self.item = item
 
 
@@ -67,10 +71,17 @@ def transact(dynamodb: DynamoDBClient, actions: list[dict[str, Any]]) -> None:
 def _once(operation: Callable[..., T], parameters: dict[str, Any]) -> T:
     try:
         return operation(**parameters)
-    except ClientError as error:
-        raise _translate(error) from error
-    except BotoCoreError as error:
-        raise StoreUnavailableError(type(error).__name__) from error
+    except (ClientError, BotoCoreError) as error:
+        raise meaning_of(error) from error
+
+
+def meaning_of(error: Exception) -> Exception:
+    """Say what a failed call of DynamoDB means; what has no meaning here comes back as it is."""
+    if isinstance(error, ClientError):
+        return _translate(error)
+    if isinstance(error, BotoCoreError):
+        return StoreUnavailableError(type(error).__name__)
+    return error
 
 
 def _translate(error: ClientError) -> Exception:

@@ -3,15 +3,21 @@
     table      pk                              sk                       holds
     payments   <payment_id>                    payment                  payment, history inside
     payments   <payment_id>                    delivery#<event_id>      one webhook's attempts
-    payments   index `listing`: <merchant>#<mode>#<day>#<shard>, <created_at>#<payment_id>
+    payments   <reference_id>                  reference                whose the reference is
+    payments   index `listing`: <merchant>#<mode>#<shard>, <created_at>#<payment_id>
     outbox     <minute>#<shard>                <at>#<event_id>          one event, for 14 days
-    merchants  merchant#<merchant_id>          (none)                   name, webhook secrets
-    merchants  key#<sha256 of the API key>     (none)                   whose key it is
+    merchants  merchant#<merchant_id>          (none)                   name, secrets, limits, keys
+    merchants  key#<sha256 of the API key>     (none)                   whose key, and if revoked
+    limits     bucket#<merchant>#<live|test>   (none)                   a token bucket, one number
+    limits     backlog#<gateway>               (none)                   what waits for a gateway
+    idempotency answer#<hash of an id>         (none)                   Powertools' record of a POST
 
 The payment's key is its derived id, so no partition is hot. The listing index takes one keys-only
-write per payment; at 10,000 payments a second of one merchant, 16 shards hold each partition
-under DynamoDB's 1,000 writes per second. The outbox is sharded for the same reason and bucketed
-by minute, so that a range of time can be read by query.
+write per payment, and a partition takes 1,000 of them a second, so a merchant has a shard for each
+625 payments a second that it may send: 1 for most, 16 for 10,000. It has no day in it, because
+an index's partition may grow without end, and a merchant with few payments would be read day by
+empty day. The outbox is sharded for the same reason and bucketed by minute, so that a range of
+time can be read by query.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from riel.ids import spread
 SHARDS = 16
 OUTBOX_LIFE = timedelta(days=14)
 PAYMENT = "payment"
+REFERENCE = "reference"
 
 
 def delivery(event_id: str) -> str:
@@ -31,18 +38,22 @@ def delivery(event_id: str) -> str:
     return f"delivery#{event_id}"
 
 
-def listing_partition(merchant_id: str, livemode: bool, day: str, shard: int) -> str:
-    """Partition of the listing index; `day` is `2026-04-17` in UTC."""
-    return f"{merchant_id}#{'live' if livemode else 'test'}#{day}#{shard:02d}"
+def listing_partition(merchant_id: str, livemode: bool, shard: int) -> str:
+    """Partition of the listing index."""
+    return f"{merchant_id}#{'live' if livemode else 'test'}#{shard:02d}"
 
 
 def listing_key(
-    merchant_id: str, livemode: bool, created_at: datetime, payment_id: str
+    merchant_id: str, livemode: bool, shards: int, created_at: datetime, payment_id: str
 ) -> tuple[str, str]:
-    """Partition and sort key of a payment in the listing index."""
-    at = to_text(created_at)
-    shard = spread(payment_id, SHARDS)
-    return listing_partition(merchant_id, livemode, at[:10], shard), f"{at}#{payment_id}"
+    """Partition and sort key of a payment in the listing index.
+
+    `shards` is the merchant's present number. It only grows, so a payment written under a
+    smaller one lies in a shard that is still read.
+    """
+    shard = spread(payment_id, shards)
+    sort_key = f"{to_text(created_at)}#{payment_id}"
+    return listing_partition(merchant_id, livemode, shard), sort_key
 
 
 def outbox_partition(at: datetime, shard: int) -> str:

@@ -1,106 +1,149 @@
-"""Merchants and their API keys, read through a short in-memory cache.
+"""Merchants and their API keys as requests need them: read through a short in-memory cache.
 
-A revoked key or a new webhook secret is seen by every environment after `CACHE_SECONDS`.
+A revoked key, a new limit or a new webhook secret is seen by every environment within
+`CACHE_SECONDS`, because reads are consistent and an entry's age counts from before its read.
+
+What does not exist is remembered too, apart and for `UNKNOWN_SECONDS` only: a flood of bad keys
+pushes out other bad keys and never a merchant (FC-28), and a key that was tried before it was
+created works within those seconds. Operators read and write past the cache, in
+`riel.store.merchant_records`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from riel.clock import Clock
-from riel.domain.instants import to_text
 from riel.store import keys
-from riel.store.dynamodb import call, transact
-from riel.store.items import Item, from_item, to_item
+from riel.store.dynamodb import call
+from riel.store.expiring_cache import ExpiringCache
+from riel.store.items import Item, from_item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 CACHE_SECONDS = 30
 CACHE_ENTRIES = 1_000
+"""So many keys, and so many merchants."""
+UNKNOWN_SECONDS = 5
+UNKNOWN_ENTRIES = 1_000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Requests that a merchant may send: so many per second, and a burst on top."""
+
+    rate: int
+    burst: int
 
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """Who is paid. `webhook_secrets` are `whsec_…`, the newest first."""
+    """Who is paid. `webhook_secrets` are `whsec_…`, the newest first.
+
+    `cursor_secret` signs the merchant's listing cursors; `listing_shards` is over how many
+    partitions its payments are spread in the listing index, and never shrinks.
+    """
 
     merchant_id: str
     name: str
     webhook_secrets: tuple[str, ...]
+    limits: Limits
+    cursor_secret: str
+    listing_shards: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class ApiKey:
-    """Whose key it is, and whether it moves real money."""
+class Caller:
+    """Who calls: the merchant that the API key belongs to, and whether it moves real money."""
 
+    merchant: Merchant
+    livemode: bool
+
+    @property
+    def merchant_id(self) -> str:
+        """The merchant's id."""
+        return self.merchant.merchant_id
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOwner:
+    """What is stored under the hash of an API key: whose it is, in which mode, and if it works."""
+
+    key_hash: str
     merchant_id: str
     livemode: bool
+    is_revoked: bool
+
+
+def read_merchant(fields: Mapping[str, Any]) -> Merchant:
+    """Read a merchant from the fields of its item."""
+    return Merchant(
+        merchant_id=fields["merchant_id"],
+        name=fields["name"],
+        webhook_secrets=tuple(fields["webhook_secrets"]),
+        limits=Limits(fields["rate"], fields["burst"]),
+        cursor_secret=fields["cursor_secret"],
+        listing_shards=fields["listing_shards"],
+    )
 
 
 class MerchantStore:
-    """The merchants table."""
+    """The merchants table, read only. Warm, a request costs no call."""
 
     def __init__(self, dynamodb: DynamoDBClient, table: str, clock: Clock) -> None:
         self._dynamodb = dynamodb
         self._table = table
         self._clock = clock
-        self._cache: dict[str, tuple[datetime, Item | None]] = {}
+        self._owners: ExpiringCache[KeyOwner] = ExpiringCache(CACHE_ENTRIES, CACHE_SECONDS)
+        self._merchants: ExpiringCache[Merchant] = ExpiringCache(CACHE_ENTRIES, CACHE_SECONDS)
+        self._unknown: ExpiringCache[bool] = ExpiringCache(UNKNOWN_ENTRIES, UNKNOWN_SECONDS)
 
-    def find_key(self, key_hash: str) -> ApiKey | None:
-        """Find an API key by its hash."""
-        item = self._read(keys.api_key(key_hash))
-        if item is None:
-            return None
-        fields = from_item(item)
-        return ApiKey(fields["merchant_id"], fields["livemode"])
+    def find_key(self, key_hash: str) -> KeyOwner | None:
+        """Find whose the API key with this hash is, revoked ones included."""
+        return self._read(self._owners, keys.api_key(key_hash), _read_owner)
 
     def get(self, merchant_id: str) -> Merchant | None:
         """Read a merchant."""
-        item = self._read(keys.merchant(merchant_id))
-        if item is None:
-            return None
-        fields = from_item(item)
-        return Merchant(fields["merchant_id"], fields["name"], tuple(fields["webhook_secrets"]))
-
-    def put(self, merchant: Merchant, key_hash: str, livemode: bool) -> None:
-        """Write a merchant with its first API key."""
-        now = to_text(self._clock())
-        owner = {
-            "pk": keys.merchant(merchant.merchant_id),
-            "merchant_id": merchant.merchant_id,
-            "name": merchant.name,
-            "webhook_secrets": merchant.webhook_secrets,
-            "created_at": now,
-        }
-        key = {
-            "pk": keys.api_key(key_hash),
-            "merchant_id": merchant.merchant_id,
-            "livemode": livemode,
-            "created_at": now,
-        }
-        puts = [{"Put": {"TableName": self._table, "Item": to_item(row)}} for row in (owner, key)]
-        transact(self._dynamodb, puts)
+        return self._read(self._merchants, keys.merchant(merchant_id), read_merchant)
 
     def reach(self) -> None:
         """Read past the cache, to find out whether the table answers."""
         self._fetch(keys.merchant("health"))
 
-    def _read(self, pk: str) -> Item | None:
+    def _read(
+        self, cache: ExpiringCache[T], pk: str, parse: Callable[[Mapping[str, Any]], T]
+    ) -> T | None:
         now = self._clock()
-        cached = self._cache.get(pk)
-        if cached and cached[0] > now:
-            return cached[1]
+        cached = cache.get(pk, now)
+        if cached is not None or self._unknown.get(pk, now):
+            return cached
         item = self._fetch(pk)
-        # Unknown keys are cached too, so a flood of one bad key costs one read; the bound keeps
-        # a flood of different ones from growing the memory.
-        if len(self._cache) >= CACHE_ENTRIES:
-            self._cache.clear()
-        self._cache[pk] = (now + timedelta(seconds=CACHE_SECONDS), item)
-        return item
+        if item is None:
+            self._unknown.put(pk, True, now)
+            return None
+        value = parse(from_item(item))
+        cache.put(pk, value, now)
+        return value
 
     def _fetch(self, pk: str) -> Item | None:
-        answer = call(self._dynamodb.get_item, TableName=self._table, Key={"pk": {"S": pk}})
+        answer = call(
+            self._dynamodb.get_item,
+            TableName=self._table,
+            Key={"pk": {"S": pk}},
+            ConsistentRead=True,
+        )
         item: Item | None = answer.get("Item")
         return item
+
+
+def _read_owner(fields: Mapping[str, Any]) -> KeyOwner:
+    return KeyOwner(
+        key_hash=fields["pk"].removeprefix(keys.api_key("")),
+        merchant_id=fields["merchant_id"],
+        livemode=fields["livemode"],
+        is_revoked="revoked_at" in fields,
+    )

@@ -24,10 +24,14 @@ def write_transition(transition: Transition) -> dict[str, Any]:
     }
 
 
-def write_payment(payment: Payment) -> Item:
-    """Write a new payment's whole item."""
+def write_payment(payment: Payment, listing_shards: int = 1) -> Item:
+    """Write a new payment's whole item, to be listed in one of the merchant's shards."""
     listing_pk, listing_sk = keys.listing_key(
-        payment.merchant_id, payment.livemode, payment.created_at, payment.payment_id
+        payment.merchant_id,
+        payment.livemode,
+        listing_shards,
+        payment.created_at,
+        payment.payment_id,
     )
     fields = {
         "pk": payment.payment_id,
@@ -67,6 +71,7 @@ def changing_fields(payment: Payment) -> dict[str, Any]:
         "attention_reason": payment.attention_reason,
         "received_minor": payment.received_minor or None,
         "gateway_reference": payment.gateway_reference,
+        "cancellation_id": payment.cancellation_id,
     }
 
 
@@ -98,6 +103,7 @@ def read_payment(item: Mapping[str, Any]) -> Payment:
         attention=fields.get("attention"),
         attention_reason=fields.get("attention_reason"),
         gateway_reference=fields.get("gateway_reference"),
+        cancellation_id=fields.get("cancellation_id"),
         charge_number=fields.get("charge_number", 1),
         fence=fields.get("fence", 0),
         unknown_outcomes=fields.get("unknown_outcomes", 0),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from riel.domain.events import Event
 from riel.domain.instants import epoch_milliseconds
 from riel.domain.payment import Payment, Status, Transition
-from riel.errors import LeaseLostError
-from riel.store import keys, outbox
+from riel.errors import DuplicateReferenceError, LeaseLostError
+from riel.store import keys, outbox, references
 from riel.store.dynamodb import ConditionFailedError, call, transact
 from riel.store.items import Item, encode
 from riel.store.payment_items import (
@@ -61,19 +61,46 @@ class PaymentStore:
         self._table = payments_table
         self._outbox = outbox_table
 
-    def create(self, payment: Payment, event: Event) -> Payment | None:
-        """Write a new payment and its event. Returns the payment that was there already, if any."""
+    def create(self, payment: Payment, event: Event, listing_shards: int = 1) -> Payment | None:
+        """Write a new payment and its event. Returns the payment that was there already, if any.
+
+        `listing_shards` is over how many partitions the merchant's payments are listed. Raises
+        DuplicateReferenceError while another payment has the reference.
+        """
         put = {
             "TableName": self._table,
-            "Item": write_payment(payment),
+            "Item": write_payment(payment, listing_shards),
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
+        # The payment's own condition comes first, so that a replay is told from a duplicate.
+        actions = [{"Put": put}, outbox.put_action(self._outbox, event)]
         try:
-            transact(self._dynamodb, [{"Put": put}, outbox.put_action(self._outbox, event)])
+            guard = [references.take(self._table, payment)] if payment.reference else []
+            transact(self._dynamodb, [*actions, *guard])
         except ConditionFailedError as failed:
-            return read_payment(failed.item) if failed.item else self.get(payment.payment_id)
+            if failed.position == 0:
+                return self._existing(payment.payment_id, failed.item)
+            return self._take_over(payment, actions, (failed.item or {})["payment_id"]["S"])
         return None
+
+    def _take_over(
+        self, payment: Payment, actions: list[dict[str, Any]], holder: str
+    ) -> Payment | None:
+        if holder == payment.payment_id:  # this very payment, committed between two looks
+            return self._existing(payment.payment_id, None)
+        try:
+            more = references.take_over(self._table, payment, holder)
+            transact(self._dynamodb, [*actions, *more])
+        except ConditionFailedError as failed:
+            if failed.position == 0:
+                return self._existing(payment.payment_id, failed.item)
+            taken = (failed.item or {}).get("payment_id", {}).get("S", holder)
+            raise DuplicateReferenceError(taken) from failed
+        return None
+
+    def _existing(self, payment_id: str, item: Item | None) -> Payment | None:
+        return read_payment(item) if item else self.get(payment_id)
 
     def get(self, payment_id: str) -> Payment | None:
         """Read a payment, strongly consistent."""
@@ -85,24 +112,6 @@ class PaymentStore:
         )
         item = answer.get("Item")
         return read_payment(item) if item else None
-
-    def recent(self, merchant_id: str, livemode: bool, day: str, limit: int) -> list[str]:
-        """Return ids of one UTC day (`2026-04-17`), newest first. The index may lag by seconds."""
-        found: list[str] = []
-        for shard in range(keys.SHARDS):
-            answer = call(
-                self._dynamodb.query,
-                TableName=self._table,
-                IndexName="listing",
-                KeyConditionExpression="listing_pk = :pk",
-                ExpressionAttributeValues={
-                    ":pk": {"S": keys.listing_partition(merchant_id, livemode, day, shard)}
-                },
-                ScanIndexForward=False,
-                Limit=limit,
-            )
-            found += [item["listing_sk"]["S"] for item in answer["Items"]]
-        return [sort_key.split("#")[1] for sort_key in sorted(found, reverse=True)[:limit]]
 
     def claim(
         self, payment_id: str, now: datetime, lease: timedelta
@@ -182,13 +191,25 @@ class PaymentStore:
 
         Raises LeaseLostError when another worker has claimed the payment since.
         """
-        update = self._result_update(before, after)
+        condition = "#sequence = :old_sequence AND fence = :fence"
+        update = self._result_update(before, after, condition, {":fence": before.fence})
         try:
             transact(self._dynamodb, [{"Update": update}, outbox.put_action(self._outbox, event)])
         except ConditionFailedError as failed:
             raise LeaseLostError(f"{before.payment_id}: fence {before.fence} is old") from failed
 
-    def _result_update(self, before: Payment, after: Payment) -> dict[str, Any]:
+    def move(self, before: Payment, after: Payment, event: Event) -> bool:
+        """Write a change that needs no claim, and its event; False when it came too late."""
+        update = self._result_update(before, after, "#sequence = :old_sequence", {})
+        try:
+            transact(self._dynamodb, [{"Update": update}, outbox.put_action(self._outbox, event)])
+        except ConditionFailedError:
+            return False
+        return True
+
+    def _result_update(
+        self, before: Payment, after: Payment, condition: str, more: dict[str, Any]
+    ) -> dict[str, Any]:
         fields = changing_fields(after)
         present = {name: value for name, value in fields.items() if value is not None}
         absent = [name for name, value in fields.items() if value is None]
@@ -201,12 +222,12 @@ class PaymentStore:
         values = {f":{name}": encode(value) for name, value in present.items()}
         values[":line"] = encode([write_transition(after.history[-1])])
         values[":old_sequence"] = encode(before.sequence)
-        values[":fence"] = encode(before.fence)
+        values |= {name: encode(value) for name, value in more.items()}
         return {
             "TableName": self._table,
             "Key": self._key(before.payment_id),
             "UpdateExpression": expression,
-            "ConditionExpression": "#sequence = :old_sequence AND fence = :fence",
+            "ConditionExpression": condition,
             "ExpressionAttributeNames": names,
             "ExpressionAttributeValues": values,
         }

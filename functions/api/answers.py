@@ -1,0 +1,242 @@
+"""What the API answers, as models: for the OpenAPI document and the tests, never for the handler.
+
+The handler writes its answers itself, because a model built for each answer would cost every cold
+start; a test holds the real answers to these models instead. The models are closed, so that a
+field nobody described fails that test; the document opens them again, for fields may be added.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from riel.domain.payment import Method, Status
+
+PaymentId = Annotated[
+    str,
+    Field(
+        pattern=r"^pay_[a-z2-7]{26}$",
+        description="The payment's id.",
+        examples=["pay_auoaruicx5lfxt2ipic323tj22"],
+    ),
+]
+Instant = Annotated[
+    str,
+    Field(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+        description="When, in UTC.",
+        json_schema_extra={"format": "date-time"},
+        examples=["2026-04-17T12:00:00.000Z"],
+    ),
+]
+Amount = Annotated[
+    str,
+    Field(
+        pattern=r"^(0|[1-9][0-9]*)(\.[0-9]{1,4})?$",
+        description="Major units, with exactly the currency's decimals.",
+        examples=["100.50"],
+    ),
+]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class PaymentAccepted(_Answer):
+    """A payment that was written down; its outcome comes later, by webhook."""
+
+    payment_id: PaymentId
+    status: Literal["pending"]
+    """Where the payment stood when it was accepted; a repeat shows the same."""
+    created_at: Instant
+
+
+class PaymentFailure(_Answer):
+    """Why a payment failed."""
+
+    code: str
+    """The reason, for programs, such as `card_declined`."""
+    message: str
+    """The reason, for people."""
+
+
+class NextAction(BaseModel):
+    """What the payer has to do now; more fields depend on the type."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    type: str
+    """What kind of action."""
+    reference: str | None = None
+    """The voucher's reference, for `oxxo`."""
+    clabe: str | None = None
+    """The account to transfer to, for `spei`."""
+    expires_at: Instant | None = None
+    """Until when the payer can pay."""
+
+
+class HistoryLine(_Answer):
+    """One transition of a payment."""
+
+    sequence: Annotated[int, Field(ge=1)]
+    """Counts from 1, without gaps."""
+    status: Status
+    """The status that the payment came to."""
+    at: Instant
+    cause: str
+    """What brought it there."""
+
+
+class Payment(_Answer):
+    """A payment with its whole history."""
+
+    id: PaymentId
+    amount: Amount
+    currency: str
+    """ISO 4217."""
+    description: str
+    """As sent, else empty."""
+    metadata: dict[str, str]
+    """As sent, else empty."""
+    status: Status
+    """Where the payment stands."""
+    livemode: bool
+    """Whether real money moves: told by the API key that made the payment."""
+    method: Method
+    """How the payer pays."""
+    gateway: str
+    """The gateway that the payment goes to."""
+    reference: str | None
+    """Your own order id, as sent."""
+    received_amount: Amount
+    """What has arrived so far."""
+    idempotency_key: str
+    """The key that made the payment."""
+    webhook_url: str | None
+    """Where its events go, if anywhere."""
+    created_at: Instant
+    processed_at: Instant | None
+    """When it came to a final status."""
+    refunded_amount: Amount
+    """What was given back."""
+    failure: PaymentFailure | None
+    """Why it failed, where it did."""
+    next_action: NextAction | None
+    """What the payer has to do now, if anything."""
+    attention: str | None
+    """Set while a person of ours has to look at the payment, such as `dead_letter`."""
+    history: Annotated[list[HistoryLine], Field(min_length=1)]
+    """Every transition, the oldest first."""
+
+
+class PaymentPage(_Answer):
+    """One page of payments, the newest first."""
+
+    data: Annotated[list[Payment], Field(max_length=100)]
+    """The payments; fewer than the limit, or none, may come although there are more."""
+    has_more: bool
+    """Whether there is a next page."""
+    next_cursor: str | None
+    """Where the next page begins, to be sent as `cursor`; null on the last page."""
+
+
+class CancelAccepted(_Answer):
+    """A payment that will not be charged."""
+
+    payment_id: PaymentId
+    status: Status
+    """The status after the cancellation."""
+
+
+class IdempotencyKeyState(_Answer):
+    """What became of an idempotency key of `POST /api/v1/payments`."""
+
+    state: Literal["in_progress", "completed", "unknown"]
+    """`completed`: the payment exists. `unknown`: nothing was made with this key, so far."""
+    payment_id: PaymentId | None
+    """The payment that the key made."""
+
+
+class Health(_Answer):
+    """Whether the API can do its work."""
+
+    status: Literal["ok", "unavailable"]
+    """`unavailable` comes with 503."""
+    version: str
+    """The version of Riel that answers."""
+    stage: str
+    """The deployment that answers."""
+    checks: dict[str, str]
+    """What was tried, and `ok` or what went wrong with it."""
+
+
+class ProblemField(_Answer):
+    """What is wrong with one field, header or parameter."""
+
+    field: str
+    """The name of the field; `(unknown field)` where repeating the name could leak something."""
+    code: str
+    """The reason, for programs."""
+    message: str
+    """The reason, for people."""
+
+
+class Problem(_Answer):
+    """An error, as RFC 9457 describes them."""
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
+    """Names the kind of problem."""
+    title: str
+    """The status in words."""
+    status: int
+    """The HTTP status again."""
+    detail: str
+    """What went wrong this time, for people."""
+    code: str
+    """The reason, for programs. Judge an unknown one by the status."""
+    request_id: str
+    """The value of X-Request-Id; tell it when you ask for help."""
+    errors: list[ProblemField]
+    """One entry for each field with a problem; often empty."""
+
+
+class EventData(_Answer):
+    """The payment that an event is about, as it was when the event happened."""
+
+    payment_id: PaymentId
+    status: Status
+    """The status that the event tells of."""
+    processed_at: Instant | None
+    """When the payment came to a final status."""
+    amount: Amount
+    currency: str
+    """ISO 4217."""
+    sequence: Annotated[int, Field(ge=1)]
+    """The transition's number: order events of one payment by it, not by their arrival."""
+    metadata: dict[str, str]
+    """As sent with the payment."""
+
+
+class Event(_Answer):
+    """The body of a webhook: what happened to one payment."""
+
+    type: str
+    """What happened."""
+    timestamp: Instant
+    data: EventData
+    """The payment, as it was then."""
+
+
+ANSWERS: tuple[type[BaseModel], ...] = (
+    PaymentAccepted,
+    Payment,
+    PaymentPage,
+    CancelAccepted,
+    IdempotencyKeyState,
+    Health,
+    Problem,
+    Event,
+)
+"""The models that operations name; what these contain comes along."""

@@ -1,0 +1,304 @@
+"""The operations of the document: one function for each path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.api.reference import examples
+from functions.api.reference.parts import ALWAYS, LIMITED, Json, headers, problem_response, ref
+from riel.domain.events import MERCHANT_EVENTS
+
+_SENT_WITH_POST = ("IdempotencyKey", "RequestId", "Traceparent")
+_KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid")
+
+
+def paths() -> dict[str, Json]:
+    """Every path that the API serves, with its operations."""
+    return {
+        "/api/v1/payments": {"post": _create_payment(), "get": _list_payments()},
+        "/api/v1/payments/{payment_id}": {"get": _get_payment()},
+        "/api/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
+        "/api/v1/idempotency-keys/{key}": {"get": _get_idempotency_key()},
+        "/health": {"get": _get_health()},
+        "/openapi.json": {"get": _get_document()},
+        "/docs": {"get": _get_docs()},
+    }
+
+
+def webhooks() -> dict[str, Json]:
+    """Every event that Riel sends to a merchant's `webhook_url`."""
+    return {kind: {"post": _event(kind, status)} for status, kind in MERCHANT_EVENTS.items()}
+
+
+def _operation(
+    name: str,
+    tag: str,
+    summary: str,
+    description: str,
+    *,
+    parameters: tuple[str, ...] = ("RequestId",),
+    responses: dict[int, Json],
+    **more: Any,
+) -> Json:
+    return {
+        "operationId": name,
+        "tags": [tag],
+        "summary": summary,
+        "description": description,
+        "parameters": [ref("parameters", parameter) for parameter in parameters],
+        **more,
+        "responses": {str(status): responses[status] for status in sorted(responses)},
+    }
+
+
+def _problems(*statuses: int, **codes: tuple[str, ...]) -> dict[int, Json]:
+    """Error answers by status; `s400=(…)` narrows the codes of one."""
+    return {status: problem_response(status, codes.get(f"s{status}", ())) for status in statuses}
+
+
+def _answer(
+    description: str, schema: str, shown: dict[str, Any], *names: str, always: tuple[str, ...]
+) -> Json:
+    content = {"schema": ref("schemas", schema), "examples": _shown(shown)}
+    return {
+        "description": description,
+        "headers": headers((*always, *names)),
+        "content": {"application/json": content},
+    }
+
+
+def _shown(values: dict[str, Any]) -> Json:
+    return {name: {"value": value} for name, value in values.items()}
+
+
+def _links() -> Json:
+    by_id = {"parameters": {"payment_id": "$response.body#/payment_id"}}
+    return {
+        "payment": {"operationId": "getPayment", **by_id},
+        "cancellation": {"operationId": "cancelPayment", **by_id},
+    }
+
+
+def _create_payment() -> Json:
+    accepted = _answer(
+        "The payment is written down. Its outcome comes by webhook, or read it at Location.",
+        "PaymentAccepted",
+        {"accepted": examples.ACCEPTED},
+        "Location",
+        "Idempotent-Replayed",
+        always=LIMITED,
+    )
+    cash = {"amount": "350.00", "currency": "MXN", "method": "oxxo", "reference": "order-124"}
+    shown = {
+        "card": examples.ORDER,
+        "least": {"amount": "100.50", "currency": "MXN"},
+        "cash": cash,
+    }
+    content = {"schema": ref("schemas", "CreatePaymentRequest"), "examples": _shown(shown)}
+    return _operation(
+        "createPayment",
+        "Payments",
+        "Create a payment",
+        "Takes one payment. The answer comes as soon as the payment is stored; the charge follows"
+        " at once. Send the same request with the same `Idempotency-Key` as often as you need to:"
+        " it makes one payment and one charge.",
+        parameters=_SENT_WITH_POST,
+        requestBody={"required": True, "content": {"application/json": content}},
+        responses={
+            202: {**accepted, "links": _links()},
+            **_problems(
+                *(400, 401, 405, 409, 413, 415, 422, 429, 503),
+                s400=("malformed_request", *_KEY_CODES),
+                s409=("idempotency_key_in_use", "duplicate_reference"),
+            ),
+        },
+    )
+
+
+def _list_payments() -> Json:
+    page = _answer(
+        "One page, the newest first.", "PaymentPage", {"page": examples.PAGE}, always=LIMITED
+    )
+    return _operation(
+        "listPayments",
+        "Payments",
+        "List payments",
+        "Your payments in the key's mode, the newest first. The list may lag behind by seconds.",
+        parameters=("Limit", "Cursor", "StatusFilter", "CreatedFrom", "CreatedTo", "RequestId"),
+        responses={
+            200: page,
+            **_problems(
+                *(400, 401, 405, 429, 503),
+                s400=("invalid_parameter", "invalid_cursor"),
+                s503=("store_unavailable",),
+            ),
+        },
+    )
+
+
+def _get_payment() -> Json:
+    shown = _answer(
+        "The payment as it is now.", "Payment", {"payment": examples.PAYMENT}, always=LIMITED
+    )
+    return _operation(
+        "getPayment",
+        "Payments",
+        "Read a payment",
+        "One payment with its whole history. Reads what was written last, without any lag.",
+        parameters=("PaymentId", "RequestId"),
+        responses={
+            200: shown,
+            **_problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
+        },
+    )
+
+
+def _cancel_payment() -> Json:
+    canceled = _answer(
+        "The payment will not be charged.",
+        "CancelAccepted",
+        {"canceled": examples.CANCELED},
+        "Location",
+        "Idempotent-Replayed",
+        always=LIMITED,
+    )
+    content = {"schema": ref("schemas", "EmptyRequest"), "examples": _shown({"empty": {}})}
+    return _operation(
+        "cancelPayment",
+        "Payments",
+        "Cancel a payment",
+        "Works while no gateway has the payment yet (`pending`), and while the payer has not paid"
+        " (`awaiting_payment`). When it races with the charge, one of the two wins; the loser is"
+        " told by `409`. The body is empty, or an empty object.",
+        parameters=("PaymentId", "IdempotencyKey", "RequestId"),
+        requestBody={"required": False, "content": {"application/json": content}},
+        responses={
+            202: canceled,
+            **_problems(
+                *(400, 401, 404, 405, 409, 413, 415, 422, 429, 503),
+                s400=("malformed_request", *_KEY_CODES),
+                s409=("invalid_state", "idempotency_key_in_use"),
+                s503=("store_unavailable",),
+            ),
+        },
+    )
+
+
+def _get_idempotency_key() -> Json:
+    state = _answer(
+        "What the key has made, so far.",
+        "IdempotencyKeyState",
+        {
+            "completed": examples.KEY_STATE,
+            "unknown": {"state": "unknown", "payment_id": None},
+        },
+        always=LIMITED,
+    )
+    return _operation(
+        "getIdempotencyKey",
+        "Idempotency",
+        "Look up an idempotency key",
+        "Tells what a key of `POST /api/v1/payments` has made: for a program that lost the answer"
+        " and the body of its request. `unknown` means that nothing has been stored under the key;"
+        " a request that is still on its way may change that.",
+        parameters=("KeyInPath", "RequestId"),
+        responses={
+            200: state,
+            **_problems(
+                *(400, 401, 405, 429, 503),
+                s400=_KEY_CODES,
+                s503=("store_unavailable",),
+            ),
+        },
+    )
+
+
+def _public(name: str, summary: str, description: str, responses: dict[int, Json]) -> Json:
+    wrong_method = problem_response(405, is_limited=False)
+    return _operation(
+        name, "Service", summary, description, responses={**responses, 405: wrong_method},
+        security=[],
+    )  # fmt: skip
+
+
+def _get_health() -> Json:
+    unavailable = _answer(
+        "Something that payments need does not answer.",
+        "Health",
+        {"unavailable": examples.UNHEALTHY},
+        "Retry-After",
+        always=ALWAYS,
+    )
+    fine = _answer("All is well.", "Health", {"ok": examples.HEALTHY}, always=ALWAYS)
+    return _public(
+        "getHealth",
+        "Health",
+        "Tries what a payment needs, and names what fails. Needs no key.",
+        {200: fine, 503: unavailable},
+    )
+
+
+def _get_document() -> Json:
+    content = {"application/json": {"schema": {"type": "object"}}}
+    answer = {"description": "OpenAPI 3.1.", "headers": headers(ALWAYS), "content": content}
+    return _public("getOpenApi", "The OpenAPI document", "Needs no key.", {200: answer})
+
+
+def _get_docs() -> Json:
+    answer = {
+        "description": "A page that needs no script and loads nothing else.",
+        "headers": headers((*ALWAYS, "Content-Security-Policy")),
+        "content": {"text/html": {"schema": {"type": "string"}}},
+    }
+    return _public("getDocs", "The documentation", "This page. Needs no key.", {200: answer})
+
+
+_SIGNED = {
+    "webhook-id": ("The event's id: the same for every attempt.", "evt_mzq3cbf2xkcvnr5cdqk7sxdgmu"),
+    "webhook-timestamp": ("When this attempt was made, in seconds since 1970.", "1776427202"),
+    "webhook-signature": (
+        "`v1,` and the base 64 of HMAC-SHA256 over `id.timestamp.body`; two of them, with a space"
+        " between, while a secret is rotated.",
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ),
+}
+_TELLS = {
+    "payment.completed": "The money has arrived.",
+    "payment.failed": "The payment failed; no money moved.",
+    "payment.awaiting_payment": "The payer has what is needed to pay, and has not paid yet.",
+    "payment.expired": "The payer did not pay in time.",
+    "payment.canceled": "The payment was canceled before it was charged.",
+    "payment.in_review": "The gateway contradicts itself or stays silent: a person decides. Do not"
+    " deliver, and do not charge again.",
+}
+
+
+def _event(kind: str, status: str) -> Json:
+    signed = [
+        {
+            "name": name,
+            "in": "header",
+            "required": True,
+            "description": description,
+            "schema": {"type": "string"},
+            "example": example,
+        }
+        for name, (description, example) in _SIGNED.items()
+    ]
+    body = {"type": "object", "properties": {"type": {"const": kind}}}
+    schema = {"allOf": [ref("schemas", "Event"), body]}
+    content = {"schema": schema, "example": examples.event(kind, status)}
+    return {
+        "operationId": "on" + "".join(p.title() for p in kind.replace(".", "_").split("_")),
+        "tags": ["Events"],
+        "summary": kind,
+        "description": _TELLS[kind],
+        "security": [],
+        "parameters": signed,
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {
+            "2XX": {"description": "Received. It will not be sent again."},
+            "410": {"description": "Not wanted any more. It will not be sent again."},
+            "default": {"description": "Not received. It is sent again later."},
+        },
+    }

@@ -1,0 +1,37 @@
+"""What each method takes: its currencies, and the smallest and largest amount.
+
+Source: OXXO's cash limits of 10 to 10,000 pesos for one voucher; SPEI moves pesos only.
+"""
+
+from __future__ import annotations
+
+from riel.domain.money import AmountError, Money
+from riel.domain.payment import Method
+
+CURRENCIES: dict[Method, frozenset[str]] = {
+    Method.OXXO: frozenset({"MXN"}),
+    Method.SPEI: frozenset({"MXN"}),
+}
+"""Methods that are not here take every current currency."""
+LIMITS: dict[Method, tuple[Money, Money]] = {
+    Method.OXXO: (Money(10_00, "MXN"), Money(10_000_00, "MXN")),
+}
+"""Smallest and largest amount, both allowed; methods that are not here have no limits."""
+
+
+def takes(method: Method, currency: str) -> bool:
+    """Whether the method takes the currency (a current one)."""
+    return method not in CURRENCIES or currency in CURRENCIES[method]
+
+
+def check_limits(method: Method, amount: Money) -> None:
+    """Raise AmountError naming the limit that the amount breaks."""
+    smallest, largest = LIMITS.get(method, (None, None))
+    if smallest is not None and amount.minor < smallest.minor:
+        raise AmountError(
+            "amount_too_small", f"{method} takes {smallest} {smallest.currency} or more"
+        )
+    if largest is not None and amount.minor > largest.minor:
+        raise AmountError(
+            "amount_too_large", f"{method} takes {largest} {largest.currency} at most"
+        )

@@ -1,0 +1,251 @@
+"""The deployed handler keeps what its own OpenAPI document promises: routes, answers, and anything
+that schemathesis makes out of the document."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from pydantic import BaseModel
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events
+
+from functions.api import answers
+from functions.api.reference import openapi_document
+from functions.api.reference.examples import IDEMPOTENCY_KEY
+from riel.app import App
+from tests.builders import API_KEY, store_payment
+from tests.integration.api_gateway import Answer, ApiGateway, Headers, as_asgi
+
+DOCUMENT: dict[str, Any] = json.loads(openapi_document())
+MULTIPLIER = int(os.environ.get("RIEL_FUZZ", "1"))
+"""How many times more examples than a quick run, and fresh ones each time: `make fuzz` sets it."""
+UNKNOWN_ID = "pay_" + "a" * 26
+ORDER = {"amount": "100.50", "currency": "MXN", "reference": "order-1"}
+
+
+@pytest.fixture
+def api(app: App, monkeypatch: pytest.MonkeyPatch) -> ApiGateway:
+    return ApiGateway(app, monkeypatch)
+
+
+def call(
+    api: ApiGateway, method: str, path: str, body: Any = None, key: str = "", **more: str
+) -> Answer:
+    headers = {"X-API-Key": API_KEY, **({"Idempotency-Key": key} if key else {})}
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    text = b"" if body is None else json.dumps(body).encode()
+    path, _, query = path.partition("?")
+    return api.send(method, path, query, [*{**headers, **more}.items()], text)
+
+
+def template_of(path: str) -> str:
+    for template in DOCUMENT["paths"]:
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path.partition("?")[0]):
+            return str(template)
+    raise AssertionError(f"{path} is not in the document")
+
+
+def judge(method: str, path: str, answer: Answer) -> None:
+    """Raise unless the document describes the answer: status, headers, type and every field."""
+    operation = DOCUMENT["paths"][template_of(path)][method.lower()]
+    described = operation["responses"][str(answer.status)]
+    names = {name.lower() for name in answer.headers}
+    for name, header in described["headers"].items():
+        component = DOCUMENT["components"]["headers"][header["$ref"].rpartition("/")[2]]
+        assert name.lower() in names or not component.get("required"), f"{name} is missing"
+    known = {name.lower() for name in described["headers"]} | {"content-type"}
+    assert names <= known | {"x-content-type-options"}, names - known
+    content = described["content"][answer.headers["Content-Type"].partition(";")[0]]
+    if "html" not in answer.headers["Content-Type"]:
+        schema = {**content["schema"], "components": DOCUMENT["components"]}
+        jsonschema_rs.Draft202012Validator(schema, validate_formats=True).validate(
+            json.loads(answer.body)
+        )
+
+
+def test_the_document_has_the_routes_that_are_served_and_no_others(api: ApiGateway) -> None:
+    router = api.module._resolver
+    served = {
+        (route.method, re.sub(r"<(\w+)>", r"{\1}", route.path))
+        for route in [*router._static_routes, *router._dynamic_routes]
+    }
+    # Keys may hold a slash, which no route of Powertools matches: the API routes them itself.
+    served.add(("GET", "/api/v1/idempotency-keys/{key}"))
+
+    documented = {
+        (method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item
+    }
+    assert documented == served
+
+
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_a_path_has_the_verbs_of_the_document_and_no_others(api: ApiGateway, path: str) -> None:
+    concrete = path.replace("{payment_id}", UNKNOWN_ID).replace("{key}", "k")
+    documented = {method.upper() for method in DOCUMENT["paths"][path]}
+
+    for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"):
+        answer = call(api, verb, concrete)
+        assert (answer.status == 405) == (verb not in documented), verb
+        if answer.status == 405:
+            assert set(answer.headers["Allow"].split(", ")) == documented
+            judge(next(iter(documented)), concrete, answer)
+
+
+def test_the_answers_of_a_payments_life_are_those_of_the_document(
+    api: ApiGateway, app: App
+) -> None:
+    payments = "/api/v1/payments"
+    created = call(api, "POST", payments, ORDER, "k")
+    payment_id = json.loads(created.body)["payment_id"]
+    one, cancel = f"{payments}/{payment_id}", f"{payments}/{payment_id}/cancel"
+    large = {**ORDER, "description": "x" * 70_000}
+    nobody = {"X-API-Key": "wrong"}
+    steps: list[tuple[int, str, str, Answer]] = [
+        (202, "POST", payments, created),
+        (202, "POST", payments, call(api, "POST", payments, ORDER, "k")),
+        (422, "POST", payments, call(api, "POST", payments, {**ORDER, "amount": "1"}, "k")),
+        (409, "POST", payments, call(api, "POST", payments, ORDER, "k2")),
+        (422, "POST", payments, call(api, "POST", payments, {"amount": 1.5, "x": 1}, "k2")),
+        (400, "POST", payments, call(api, "POST", payments, [], "k2")),
+        (400, "POST", payments, call(api, "POST", payments, ORDER)),
+        (413, "POST", payments, call(api, "POST", payments, large, "k2")),
+        (415, "POST", payments, call(api, "POST", payments, None, "k2")),
+        (503, "POST", payments, call(api, "POST", payments, {**ORDER, "method": "spei"}, "k3")),
+        (401, "POST", payments, call(api, "POST", payments, ORDER, "k", **nobody)),
+        (200, "GET", one, call(api, "GET", one)),
+        (404, "GET", one, call(api, "GET", f"{payments}/{UNKNOWN_ID}")),
+        (401, "GET", one, call(api, "GET", one, **nobody)),
+        (200, "GET", payments, call(api, "GET", f"{payments}?limit=1&status=pending")),
+        (400, "GET", payments, call(api, "GET", f"{payments}?limit=0")),
+        (400, "GET", payments, call(api, "GET", f"{payments}?cursor=x")),
+        (202, "POST", cancel, call(api, "POST", cancel, {}, "c")),
+        (202, "POST", cancel, call(api, "POST", cancel, None, "c")),
+        (409, "POST", cancel, call(api, "POST", cancel, {}, "c2")),
+        (409, "POST", cancel, call(api, "POST", cancel, {}, "c2")),
+        (422, "POST", cancel, call(api, "POST", cancel, {"reason": "x"}, "c3")),
+        (400, "POST", cancel, call(api, "POST", cancel, {})),
+        (200, "GET", one, call(api, "GET", one)),
+    ]
+    keys = ("/api/v1/idempotency-keys/k", "/api/v1/idempotency-keys/never")
+    steps += [(200, "GET", path, call(api, "GET", path)) for path in keys]
+    public = ("/health", "/openapi.json", "/docs")
+    steps += [(200, "GET", path, api.send("GET", path)) for path in public]
+
+    for number, (status, method, path, answer) in enumerate(steps):
+        assert answer.status == status, (number, answer.body)
+        judge(method, path, answer)
+
+
+def test_no_answer_has_a_field_that_nobody_described(api: ApiGateway, app: App) -> None:
+    """The document lets answers grow, so the closed models find what it does not describe."""
+    payment = store_payment(app, idempotency_key="k")
+    one = f"/api/v1/payments/{payment.payment_id}"
+    found: list[tuple[type[BaseModel], Answer]] = [
+        (answers.Payment, call(api, "GET", one)),
+        (answers.PaymentPage, call(api, "GET", "/api/v1/payments")),
+        (answers.IdempotencyKeyState, call(api, "GET", "/api/v1/idempotency-keys/k")),
+        (answers.PaymentAccepted, call(api, "POST", "/api/v1/payments", ORDER, "k1")),
+        (answers.CancelAccepted, call(api, "POST", one + "/cancel", None, "k2")),
+        (answers.Problem, call(api, "POST", one + "/cancel", None, "k3")),
+        (answers.Problem, call(api, "POST", "/api/v1/payments", {"amount": 1.5}, "k4")),
+        (answers.Health, api.send("GET", "/health")),
+    ]
+
+    for model, answer in found:
+        model.model_validate_json(answer.body, strict=True)
+
+
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+    "negative_data_rejection",
+    "missing_required_header",
+    "unsupported_method",
+    "allow_header_conformance",
+    "ignored_auth",
+    "use_after_free",
+    "ensure_resource_availability",
+]
+
+
+def configuration() -> SchemathesisConfig:
+    bounded = {"generation": {"max-examples": 6 * MULTIPLIER}}
+    return SchemathesisConfig.from_dict(
+        {
+            "headers": {"X-API-Key": API_KEY},
+            "generation": {"deterministic": MULTIPLIER == 1, "database": "none"},
+            # 503 is the promised answer for a method without a gateway; its codes are enumerated
+            # in the document, so an unknown one fails the schema.
+            "checks": {
+                "enabled": False,
+                **{name: {"enabled": True} for name in CHECKS},
+                "not_a_server_error": {
+                    "enabled": True,
+                    "expected-statuses": ["2xx", "4xx", "503"],
+                },
+                # Without 409 and 503, which come after validation: a bad request got too far.
+                "negative_data_rejection": {
+                    "enabled": True,
+                    "expected-statuses": ["400", "401", "404", "405", "413", "415", "422"],
+                },
+            },
+            "phases": {"fuzzing": bounded, "stateful": bounded},
+        }
+    )
+
+
+def with_fresh_keys(api: ApiGateway) -> Callable[..., Answer]:
+    """Send with a new key wherever the document's example of a key is used: else every body but
+    the first would be refused for its key, and nothing be learned about the body."""
+    numbers = count()
+
+    def send(method: str, path: str, query: str, headers: Headers, body: bytes) -> Answer:
+        fresh = f"fresh-{next(numbers)}"
+        changed = [(name, fresh if text == IDEMPOTENCY_KEY else text) for name, text in headers]
+        return api.send(method, path, query, changed, body)
+
+    return send
+
+
+def seen(event: events.EngineEvent) -> tuple[list[int], list[str]]:
+    """The statuses and the failures that an event of schemathesis tells of."""
+    if isinstance(event, events.NonFatalError | events.FatalError):
+        return [], [str(event)]
+    if not isinstance(event, events.ScenarioFinished):
+        return [], []
+    answered = [i.response for i in event.recorder.interactions.values() if i.response]
+    checks = [check for found in event.recorder.checks.values() for check in found]
+    failed = [f"{c.name}: {c.failure_info.failure}" for c in checks if c.failure_info]
+    return [answer.status_code for answer in answered], failed
+
+
+def test_what_schemathesis_makes_of_the_document_is_answered_as_it_says(
+    api: ApiGateway, fuzz_report: Counter[str]
+) -> None:
+    asgi = as_asgi(with_fresh_keys(api))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", asgi, config=configuration())
+    schema.validate()
+    statuses: Counter[int] = Counter()
+    failures: list[str] = []
+
+    for event in schemathesis.engine.from_schema(schema).execute():
+        answered, failed = seen(event)
+        statuses.update(answered)
+        failures += failed
+
+    fuzz_report["schemathesis"] += statuses.total()
+    assert not failures, "\n\n".join(sorted(set(failures))[:10])
+    assert {200, 202, 400, 401, 404, 405, 422} <= set(statuses), "the document was hardly tried"
