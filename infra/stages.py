@@ -205,7 +205,7 @@ DEV: Final = Stage(
     functions=_FUNCTIONS,
     queues=_queues(max_concurrency=5),
     stream=_STREAM,
-    throttle=Throttle(rate=100, burst=200),
+    throttle=Throttle(rate=500, burst=1000),
     merchant_limits=Throttle(rate=50, burst=100),
     max_backlog_seconds=300,
     lease_seconds=70,
@@ -223,7 +223,8 @@ PROD: Final = Stage(
     functions=MappingProxyType({n: s for n, s in _FUNCTIONS.items() if n != "simulator"}),
     queues=_queues(max_concurrency=50),
     stream=_STREAM,
-    throttle=Throttle(rate=1000, burst=2000),
+    # Before any merchant's own limit, and shared by all: half of what an account has by default.
+    throttle=Throttle(rate=5000, burst=5000),
     merchant_limits=Throttle(rate=100, burst=500),
     max_backlog_seconds=300,
     lease_seconds=70,

@@ -38,6 +38,7 @@ def answered(resolver: APIGatewayHttpResolver, make: Callable[[], Response[Any]]
             logger.exception("defect")
             count("ApiDefect")
             answer = problem(BrokenError(), request_id)
+        logger.remove_keys(["merchant_id"])
     count(f"RequestAnswered{answer.status_code // 100}xx")
     answer.headers["X-Request-Id"] = request_id
     answer.headers.setdefault("Cache-Control", "no-store")

@@ -29,8 +29,17 @@ def read_key(header: str | None) -> str:
     key = _unquoted(text) if text.startswith('"') else text
     if not key.strip() or len(key) > MAX_LENGTH or not _PRINTABLE.fullmatch(key):
         raise _invalid(f"1 to {MAX_LENGTH} printable ASCII characters")
-    if _is_repeated(text):
-        raise _invalid("send the header once")
+    if key != key.strip() or key.startswith('"'):
+        # Such a key could not be sent bare, so it would be two keys depending on the form.
+        raise _invalid("no space at either end, and no quote at the beginning of the key itself")
+    return key
+
+
+def read_header(header: str | None) -> str:
+    """Read the key of a request; refuses also a header that was sent twice."""
+    key = read_key(header)
+    if _is_repeated((header or "").strip(" \t")):
+        raise _invalid("send the header once (a key of two equal halves has to be quoted)")
     return key
 
 

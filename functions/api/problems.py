@@ -7,15 +7,21 @@ from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
-from riel.errors import MethodNotAllowedError, RielError, UnauthorizedError, UnavailableError
+from riel.errors import (
+    BrokenError,
+    MethodNotAllowedError,
+    RielError,
+    UnauthorizedError,
+    UnavailableError,
+)
 
 
 def problem(error: RielError, request_id: str) -> Response[str]:
     """Word an error for the caller. A defect of ours tells its code alone."""
     detail = str(error) if error.status < 500 or isinstance(error, UnavailableError) else ""
     body = {
-        # A reference relative to this server: its documentation explains every code.
-        "type": f"/docs#{error.code}",
+        # A reference relative to this server: its documentation explains every code but a defect's.
+        "type": "about:blank" if isinstance(error, BrokenError) else f"/docs#{error.code}",
         "title": HTTPStatus(error.status).phrase,
         "status": error.status,
         "detail": detail or "something broke on our side; it was recorded",

@@ -18,12 +18,13 @@ from functions.api.answering import (
     json_answer,
     text_answer,
 )
-from functions.api.idempotency_key import read_key
+from functions.api.idempotency_key import read_header, read_key
 from functions.api.problems import problem
 from functions.api.request import Request
 from functions.api.schemas import read_nothing, read_order
 from riel.app import App
 from riel.errors import InvalidStateError, MethodNotAllowedError, NotFoundError, RateLimitedError
+from riel.observability import logger
 from riel.services.authenticate import authenticate
 from riel.services.create_payment import PaymentCreator
 from riel.services.rate_limit import check_rate, rate_limit_headers, refused
@@ -38,7 +39,7 @@ _VERBS = (
     (_PAYMENTS, "GET, POST"),
     (f"{_PAYMENTS}/[^/]*/cancel", "POST"),
     (f"{_PAYMENTS}/[^/]*", "GET"),
-    (f"{_KEYS}/.*", "GET"),
+    (f"{_KEYS}/.+", "GET"),
     ("/health|/openapi.json|/docs", "GET"),
 )
 """The verbs of each path, for those who send another."""
@@ -62,7 +63,7 @@ def _add_payments(app: App, resolver: APIGatewayHttpResolver) -> None:
     def post_payment() -> Response[str]:
         request = Request(resolver)
         caller = _caller(app, resolver, is_write=True)
-        key = read_key(request.header("idempotency-key"))
+        key = read_header(request.header("idempotency-key"))
         order = read_order(request.json_body(), allow_loopback=app.config.loopback_webhooks)
         create_payment.idempotency.register_lambda_context(resolver.lambda_context)
         accepted = create_payment(caller, key, order, request.traceparent)
@@ -93,7 +94,7 @@ def _add_cancellations(app: App, resolver: APIGatewayHttpResolver) -> None:
 
         request = Request(resolver)
         caller = _caller(app, resolver, is_write=True)
-        key = read_key(request.header("idempotency-key"))
+        key = read_header(request.header("idempotency-key"))
         read_nothing(request.json_body() if request.body() else b"")
         app.stored_answers.idempotency.register_lambda_context(resolver.lambda_context)
         done = cancel_payment(app, caller, key, payment_id, request.request_id)
@@ -141,7 +142,7 @@ def _add_the_rest(app: App, resolver: APIGatewayHttpResolver) -> None:
 
 def _unmatched(app: App, resolver: APIGatewayHttpResolver, request: Request) -> Response[str]:
     for pattern, verbs in _VERBS:
-        if not re.fullmatch(pattern, request.path):
+        if not re.fullmatch(pattern, request.path, re.DOTALL):
             continue
         if request.method not in verbs.split(", "):
             raise MethodNotAllowedError(verbs)
@@ -165,6 +166,7 @@ def _idempotency_key(app: App, caller: Caller, raw: str) -> Response[str]:
 def _caller(app: App, resolver: APIGatewayHttpResolver, *, is_write: bool) -> Caller:
     """Find out who calls, and count the request against that merchant's limit."""
     caller = authenticate(app, Request(resolver).header("x-api-key"))
+    logger.append_keys(merchant_id=caller.merchant_id)
     try:
         allowance = check_rate(app, caller, is_write=is_write)
     except RateLimitedError as error:

@@ -37,6 +37,8 @@ from riel.webhooks.egress import check_url
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_METADATA_PAIRS = 50
+MAX_INT_DIGITS = 40
+MAX_PROBLEMS = 100
 _CODES = {
     "missing": "required",
     "extra_forbidden": "unknown_field",
@@ -44,6 +46,7 @@ _CODES = {
     "string_too_short": "too_short",
     "too_short": "too_short",
 }
+UNKNOWN_FIELD = "(unknown field)"
 _PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 
 
@@ -100,8 +103,9 @@ class CreatePaymentRequest(BaseModel):
         Annotated[FreeText, Field(max_length=500)],
     ] = Field(default_factory=dict, max_length=MAX_METADATA_PAIRS)
     webhook_url: Text | None = None
+    # The likeliest place for a card number by mistake.
     payment_method_token: Annotated[
-        str | None, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_.:-]+$")
+        FreeText | None, Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9_.:-]+$")
     ] = None
     reference: Annotated[FreeText | None, Field(min_length=1, max_length=255)] = None
 
@@ -172,7 +176,7 @@ def read_order(body: bytes, *, allow_loopback: bool) -> Order:
 
 def read_nothing(body: bytes) -> None:
     """Check the body of a request that says all in its path: empty, or an empty object."""
-    if body.strip():
+    if body.strip() or len(body) > MAX_BODY_BYTES:
         _validate(EmptyRequest, body, {})
 
 
@@ -191,10 +195,13 @@ def _parse(body: bytes) -> Mapping[str, Any]:
         if "\ufffd" in text:
             # What a gateway puts in place of bytes that it could not decode; storing it would
             # lose what the merchant meant to say.
-            raise MalformedRequestError("the body is not UTF-8, or holds U+FFFD")
+            raise MalformedRequestError(
+                "the body is not UTF-8, or holds U+FFFD (to send that, write \\ufffd)"
+            )
         fields = json.loads(
             text,
             parse_float=_keep_float,
+            parse_int=_keep_int,
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique,
         )
@@ -218,6 +225,11 @@ def _keep_float(text: str) -> _Float:
     return _Float(0)
 
 
+def _keep_int(text: str) -> int:
+    # No field takes an integer this long, and Python refuses to read very long ones at all.
+    return int(text[:MAX_INT_DIGITS])
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise MalformedRequestError(f"{name} is not JSON")
 
@@ -234,17 +246,29 @@ def _problems(error: ValidationError) -> tuple[FieldProblem, ...]:
     for detail in error.errors(include_url=False, include_input=False):
         problem = _problem(detail)
         found.setdefault(problem.field, problem)
-    return tuple(found.values())
+    return tuple(found.values())[:MAX_PROBLEMS]
 
 
 def _problem(detail: ErrorDetails) -> FieldProblem:
     # A plain name is repeated, so that a typo is found; nothing else that was sent ever is.
     field = str(detail["loc"][0]) if detail["loc"] else ""
     if not _PLAIN_NAME.fullmatch(field):
-        field = "(unknown field)"
+        field = UNKNOWN_FIELD
     code = _CODES.get(detail["type"], detail["type"])
-    if detail["type"] == "too_long":
+    if field == UNKNOWN_FIELD:
+        code = "unknown_field"
+    elif detail["type"] == "too_long":
         code = "too_many" if detail["ctx"]["field_type"] == "Dictionary" else "too_long"
     elif detail["type"] not in _CODES and not detail["type"].endswith(("_invalid", "_forbidden")):
         code = code if detail["type"].startswith("amount_") else f"{field}_invalid"
-    return FieldProblem(field, code, detail["msg"])
+    return FieldProblem(field, code, _message(detail))
+
+
+def _message(detail: ErrorDetails) -> str:
+    context = detail.get("ctx", {})
+    message = detail["msg"]
+    if context.get("field_type") == "Value":  # pydantic's word for a text that a rule has passed
+        limit = context.get("max_length", context.get("min_length"))
+        message = f"{'at most' if 'max_length' in context else 'at least'} {limit} characters"
+    inner = str(detail["loc"][1]) if len(detail["loc"]) > 1 else ""
+    return f"{inner}: {message}" if _PLAIN_NAME.fullmatch(inner) else message

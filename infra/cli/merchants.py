@@ -42,6 +42,7 @@ def create(
     limits = Limits(
         default.rate if rate is None else rate, default.burst if burst is None else burst
     )
+    _check_throttle(stage, limits)
     access = open_stage(stage)
     with _refusals_told(stage):
         new = merchants.create_merchant(access.app, name, live, limits)
@@ -107,6 +108,8 @@ def limit(
     as_json: JsonOption = False,
 ) -> None:
     """Change how many requests a merchant may send; it holds within 30 seconds."""
+    check_stage(stage)
+    _check_throttle(stage, Limits(rate, burst))
     access = open_stage(stage)
     with _refusals_told(stage):
         changed = merchants.set_limits(access.app, merchant, Limits(rate, burst))
@@ -114,6 +117,16 @@ def limit(
         print_json(merchant_screens.limited_document(changed))
     else:
         merchant_screens.print_limited(changed)
+
+
+def _check_throttle(stage: str, limits: Limits) -> None:
+    """Refuse a rate that the HTTP API in front of all merchants does not let through."""
+    most = stage_named(stage).throttle.rate
+    if limits.rate > most:
+        raise UsageError(
+            f"The HTTP API of {stage} lets {most} requests a second through, for all merchants.",
+            "Raise `throttle` in infra/stages.py first, within the account's quota, and deploy.",
+        )
 
 
 @contextmanager
@@ -129,4 +142,5 @@ def _refusals_told(stage: str) -> Iterator[None]:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    is_id = text.startswith("mer_")  # an id stays as it can be pasted
+    return f"{text if is_id else text[:1].upper() + text[1:]}."

@@ -15,7 +15,8 @@ from infra.components.log_group import LogGroup
 from infra.names import Names
 from infra.stages import Stage
 
-# The path carries ids only: no header, no query and no body, so neither keys nor card data.
+# No header, no query and no body, so neither API keys nor card data; the path carries ids and, in
+# look-ups, idempotency keys.
 ACCESS_LOG_FIELDS = {
     "requestId": "$context.requestId",
     "time": "$context.requestTime",
@@ -95,7 +96,8 @@ class HttpApi(apigateway.HttpApi):
             "api-5xx",
             self.metric_server_error(period=ONE_MINUTE, statistic="Sum"),
             above=0,
-            description="A merchant was answered 5xx; a 503 for a missing gateway counts too.",
+            evaluation_periods=5,
+            description="Merchants were answered 5xx for five minutes in a row, 503 included.",
         )
         alarms.alarm_when(
             self,

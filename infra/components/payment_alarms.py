@@ -25,6 +25,46 @@ class CountAlarm:
 
 COUNT_ALARMS = (
     CountAlarm(
+        "api-defects",
+        "api",
+        "ApiDefect",
+        above=0,
+        minutes=1,
+        description="A merchant was answered 500: a defect of ours.",
+    ),
+    CountAlarm(
+        "payments-refused-busy",
+        "api",
+        "PaymentRefusedBusy",
+        above=0,
+        minutes=5,
+        description="New payments are refused: too many wait for their gateway already.",
+    ),
+    CountAlarm(
+        "rate-not-checked",
+        "api",
+        "RateNotChecked",
+        above=0,
+        minutes=5,
+        description="Reads go on without a limit: the limits table does not answer.",
+    ),
+    CountAlarm(
+        "backlog-not-read",
+        "api",
+        "BacklogNotRead",
+        above=0,
+        minutes=15,
+        description="Payments are taken without back-pressure: the figure can not be read.",
+    ),
+    CountAlarm(
+        "backlog-not-measured",
+        "processor",
+        "BacklogNotMeasured",
+        above=0,
+        minutes=15,
+        description="Payments are taken without back-pressure: the figure is not written.",
+    ),
+    CountAlarm(
         "gateway-deferrals",
         "processor",
         "PaymentStepDeferred",

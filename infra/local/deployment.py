@@ -60,7 +60,7 @@ def _create(aws: Aws, stack: SynthesizedStack, parameters: Mapping[str, str]) ->
     try:
         aws.cloudformation.create_stack(
             StackName=stack.name,
-            TemplateBody=template,
+            TemplateURL=_uploaded(aws, stack.name, template),
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             Parameters=[
                 {"ParameterKey": name, "ParameterValue": value}
@@ -71,6 +71,15 @@ def _create(aws: Aws, stack: SynthesizedStack, parameters: Mapping[str, str]) ->
     except ClientError as error:
         raise _failed(stack.name, error.response["Error"]["Message"]) from error
     return _wait(aws, stack.name)
+
+
+def _uploaded(aws: Aws, stack_name: str, template: str) -> str:
+    """Put a template where CloudFormation reads it; in a request it may have 51,200 bytes only."""
+    storage, bucket = aws.client("s3"), f"cdk-templates-{ACCOUNT}-{REGION}"
+    key = f"{stack_name}.template.json"
+    _ensure_bucket(storage, bucket)
+    storage.put_object(Bucket=bucket, Key=key, Body=template.encode())
+    return f"{aws.endpoint}/{bucket}/{key}"
 
 
 def _pretend_bootstrap(aws: Aws, parameter: str) -> None:

@@ -81,13 +81,16 @@ def test_fifty_cancellations_at_once_with_one_key_are_one(merchant: Merchant) ->
 
 
 def test_fc_41_a_cancellation_and_the_processor_have_one_winner(merchant: Merchant) -> None:
-    def race(_: int) -> tuple[int, str]:
+    def race(n: int) -> tuple[int, str]:
         payment_id = merchant.create()
+        if n == 0:
+            merchant.wait_final(payment_id)
         return cancel(merchant, payment_id, "c").status_code, payment_id
 
     with ThreadPoolExecutor(8) as pool:
         raced = list(pool.map(race, range(40)))
 
+    assert raced[0][0] == 409
     for status, payment_id in raced:
         ended = merchant.wait_final(payment_id)["status"]
         charges = len(merchant.charges(payment_id))

@@ -210,6 +210,8 @@ def test_an_unknown_api_key_is_refused_before_the_body_is_read(api: Api, key: st
         ({"content-type": "text/plain"}, 415),
         ({"content-encoding": "gzip"}, 415),
         ({"content-type": "application/json; charset=utf-8"}, 202),
+        ({"content-type": "Application/JSON;charset=UTF-8"}, 202),
+        ({"content-type": "application/json; charset=utf-16"}, 415),
     ],
 )
 def test_the_body_must_be_announced_as_json(api: Api, headers: dict[str, str], status: int) -> None:
@@ -225,6 +227,8 @@ def test_a_body_over_the_limit_is_413(api: Api) -> None:
 @pytest.mark.parametrize(
     ("sent", "echoed"),
     [
+        ("4111111111111111", "gateway-id"),
+        ("sk_live_abcdef", "gateway-id"),
         ("my-id.1:2", "my-id.1:2"),
         ("a b", "gateway-id"),
         ("x" * 129, "gateway-id"),

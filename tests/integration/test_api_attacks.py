@@ -64,6 +64,7 @@ def test_fc_11_what_was_refused_at_the_door_leaves_the_key_free(
         ({"amount": "9" * 13}, "amount_too_large"),
         ({"amount": "9223372036854775808"}, "amount_too_large"),
         ({"amount": 9223372036854775808}, "amount_too_large"),
+        ({"amount": 10**4_000}, "amount_too_large"),
         ({"amount": "10000.01", "method": "oxxo"}, "amount_too_large"),
         ({"amount": "9.99", "method": "oxxo"}, "amount_too_small"),
     ],
@@ -156,11 +157,48 @@ def test_fc_22_what_can_not_be_parsed_is_400_and_what_is_too_long_413(
     assert count_payments(aws) == 0
 
 
+def test_fc_22_an_integer_too_long_for_python_is_only_too_large(api: Api) -> None:
+    body = '{"amount":' + "9" * 9_000 + ',"currency":"MXN"}'
+    answer = api("POST", "/api/v1/payments", body, {"idempotency-key": "k"})
+
+    assert (answer["statusCode"], answer["json"]["errors"][0]["code"]) == (422, "amount_too_large")
+
+
+def test_fc_22_a_thousand_unknown_fields_make_no_long_answer(api: Api) -> None:
+    answer = api.post("k", {**GOOD, **{f"field_{chr(97 + n)}": 1 for n in range(26)}, **{
+        "x" * n: 1 for n in range(1, 200)
+    }})  # fmt: skip
+
+    assert answer["statusCode"] == 422
+    assert len(answer["json"]["errors"]) <= 100
+    assert len(answer["json"]["detail"]) < 1_000
+
+
 @pytest.mark.parametrize("field", ["status", "merchant_id", "livemode", "id", "gateway", "cvv"])
 def test_fc_23_a_field_that_is_not_the_callers_to_set_is_refused(
     api: Api, aws: Any, field: str
 ) -> None:
     assert refused(api, aws, {**GOOD, field: "completed"}) == {field: "unknown_field"}
+
+
+def test_fc_26_a_card_number_in_place_of_a_token_is_refused_and_not_repeated(
+    api: Api, aws: Any
+) -> None:
+    number = "5555555555554444"
+    body = {**GOOD, "payment_method_token": number}
+
+    assert refused(api, aws, body) == {"payment_method_token": "card_number_forbidden"}
+    assert number not in api.post("k", body)["body"]
+
+
+@pytest.mark.parametrize("key", ["a\nb", "\u00e9", '" a"', '"a'])
+def test_an_impossible_key_can_not_be_looked_up_and_needs_an_api_key_first(
+    api: Api, key: str
+) -> None:
+    path = f"/api/v1/idempotency-keys/{key}"
+
+    assert api("GET", path)["json"]["code"] == "idempotency_key_invalid"
+    assert api("GET", path, headers={"x-api-key": "wrong"})["statusCode"] == 401
 
 
 @pytest.mark.parametrize("verb", ["GET", "POST"])
@@ -184,7 +222,8 @@ def test_fc_24_a_foreign_id_costs_and_answers_what_an_unknown_one_does(
         answer = api(verb, path, None, headers)
         return answer["statusCode"], answer["json"], [*calls]
 
-    ask(unknown)  # warms the merchant's key and lease
+    for _ in range(8):  # warms the merchant's key, and a lease that lasts for a few requests
+        ask(unknown)
     found, missing = ask(foreign), ask(unknown)
 
     assert found == missing

@@ -115,7 +115,14 @@ def test_fc_06_one_key_on_two_paths_is_two_keys(api: Api, app: App, payment: Pay
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [('{"status":"canceled"}', 422), ("[]", 400), ("{", 400), ("null", 400)]
+    ("body", "status"),
+    [
+        ('{"status":"canceled"}', 422),
+        ("[]", 400),
+        ("{", 400),
+        ("null", 400),
+        (" " * 70_000, 413),
+    ],
 )
 def test_a_body_that_says_something_is_refused_and_nothing_is_stored(
     api: Api, payment: Payment, aws: Any, body: str, status: int

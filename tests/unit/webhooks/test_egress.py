@@ -18,6 +18,8 @@ https://[::ffff:10.0.0.1]/ https://[::ffff:8.8.8.8]/ https://[fd00:ec2::254]/ ht
 https://[fe80::1%25eth0]/ https://[64:ff9b::a00:1]/ https://[2002:a00:1::]/ https://[2001:db8::1]/
 https://[2001::1]/ https://[3fff::1]/ https://[ff02::1]/ https://user@example.com/
 https://user:pw@example.com/ https://example.com:22/ https://example.com:80/ https://example.com:0443x/
+https://example.com:0443/ https://example.com:/
+https://[2606:4700::1111].evil.com/ https://[2606:4700::1111]x/
 https://example.com\\@localhost/ https://exa%6dple.com/ https:///path https:// //example.com/
 ftp://example.com/ file:///etc/passwd https://1.2.3/ https://1.2.3.4.5/ https://-a.example.com/
 https://8.8.8.8./ https://a1b2c3.execute-api.us-east-1.amazonaws.com/x

@@ -67,7 +67,9 @@ class InvalidRequestError(RejectedError):
     status = 422
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
-        super().__init__("; ".join(f"{p.field}: {p.message}" for p in problems))
+        told = [f"{p.field}: {p.message}" for p in problems[:5]]
+        more = [f"and {len(problems) - 5} more"] if len(problems) > 5 else []
+        super().__init__("; ".join(told + more))
         self.problems = problems
 
 
@@ -200,6 +202,7 @@ class MethodUnavailableError(UnavailableError):
     """No gateway is configured, or switched on, for the payment's method."""
 
     code = "method_unavailable"
+    retry_after_seconds = 300
 
 
 class RateLimitedError(UnavailableError):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from riel.domain.instants import epoch_milliseconds
 from riel.errors import GatewayBusyError, StoreUnavailableError
-from riel.observability import logger
+from riel.observability import count, logger
 from riel.store.expiring_cache import ExpiringCache
 from riel.store.limits import count_visible
 
@@ -67,6 +67,7 @@ class Backlogs:
             backlog = self._app.limits.backlog(gateway)
         except StoreUnavailableError as error:
             logger.warning("backlog not read", extra={"gateway": gateway, "why": str(error)})
+            count("BacklogNotRead")
             return 0.0
         if backlog is None:
             return 0.0
@@ -109,6 +110,7 @@ class BacklogMeter:
         except StoreUnavailableError as error:
             pause = MEASURE_AGAIN_SECONDS
             logger.warning("backlog not measured", extra={"why": str(error)})
+            count("BacklogNotMeasured")
         self._next_at = now + timedelta(seconds=pause)
 
     def _measure(self, step_ms: int) -> None:

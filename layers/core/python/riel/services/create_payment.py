@@ -110,6 +110,7 @@ class PaymentCreator:
             raise unavailable
         if existing.fingerprint != fingerprint(order.sent):
             raise IdempotencyKeyReusedError(_REUSED)
+        count("PaymentReplayed")
         return Acceptance(accepted(existing), is_replay=True)
 
     def _draft(self, caller: Caller, key: str, order: Order, traceparent: str) -> Payment:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_health(app: App) -> dict[str, Any]:
-    """Read one item of each table that a payment needs; `status` is `ok` or `unavailable`."""
+    """Read one item of each table that the API reads; `status` is `ok` or `unavailable`."""
     reads: dict[str, Callable[[], object]] = {
         "payments": lambda: app.payments.get("health"),
         # Not the methods themselves: a table that is not configured is a finding, too.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100
-MAX_EXAMINED = 200
+MAX_EXAMINED = 100
 """Payments that one page looks at for those of a status: the index holds keys only."""
 MAX_PAGE_BYTES = 2_500_000
 """A function answers 6 MB at most, in which the page is a text: escaped, it may double."""

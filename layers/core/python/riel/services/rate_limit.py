@@ -5,11 +5,11 @@ spends them from memory, so the common request costs no call. How exact that is:
 
 - What all environments spend from any moment on is at most `burst + rate * seconds`, plus what
   they had leased before it.
-- The smallest lease is a fiftieth of the burst and good for a minute, so a merchant that sends one
-  request now and then pays one write for many of them too.
-- A lease doubles when it was spent within a second, up to a quarter of the burst, and is good for
-  1 to 10 seconds then; it halves when some of it expires unspent. So a burst on environments that
-  are all new finds at least half of the bucket, and idle ones soon hold little.
+- The first lease is one token, so a hundred new environments do not divide the bucket among them.
+  It doubles while it is spent within a second, up to a quarter of the burst, and is good for 1 to
+  10 seconds then; it halves when some of it expires unspent, so idle environments hold little.
+- A lease that lasted longer is followed by one of a fiftieth of the burst, good for a minute: a
+  merchant that sends a request now and then pays one write for many of them too.
 - An environment that was refused does not ask again until a quarter of the bucket, or a second's
   worth if that is less, has grown back: a flood costs it a few calls a second at most.
 
@@ -82,6 +82,7 @@ def check_rate(app: App, caller: Caller, *, is_write: bool) -> Allowance | None:
         if is_write:
             raise
         logger.warning("rate not checked", extra={"why": str(error)})
+        count("RateNotChecked")
         return None
 
 
@@ -137,7 +138,9 @@ class _Share:
         """How many tokens the next lease asks for, judged by how the last one went."""
         if self.left:
             return max(self.smallest, self.size // 2)
-        if self.size and now - self.leased_at <= QUICK_NS:
+        if not self.size:
+            return 1
+        if now - self.leased_at <= QUICK_NS:
             return min(2 * self.size, max(1, self.bucket.burst // 4))
         return max(self.smallest, self.size)
 
@@ -185,6 +188,7 @@ class RateLimiter:
             raise
         share.tat, share.size, share.left = found.tat, size, 0
         if not isinstance(found, Leased):
+            logger.info("rate limited", extra={"bucket": pk})
             share.refused_at, share.refused_until = now, _ask_again_at(share, now)
             raise _over(share, now)
         share.leased_at, share.left = now, found.tokens

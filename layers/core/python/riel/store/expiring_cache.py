@@ -31,7 +31,8 @@ class ExpiringCache(Generic[T]):
             entry = self._entries.get(key)
             if entry is None:
                 return None
-            if entry[0] <= now:
+            # Nor may one last longer because the clock was set back.
+            if not now < entry[0] <= now + self._life:
                 del self._entries[key]
                 return None
             self._entries.move_to_end(key)

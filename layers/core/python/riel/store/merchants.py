@@ -40,6 +40,9 @@ class Limits:
     burst: int
 
 
+OLD_LIMITS = Limits(rate=100, burst=500)
+
+
 @dataclass(frozen=True, slots=True)
 class Merchant:
     """Who is paid. `webhook_secrets` are `whsec_…`, the newest first.
@@ -80,14 +83,16 @@ class KeyOwner:
 
 
 def read_merchant(fields: Mapping[str, Any]) -> Merchant:
-    """Read a merchant from the fields of its item."""
+    """Read a merchant from the fields of its item, also one that was written before its limits."""
+    secrets = tuple(fields["webhook_secrets"])
     return Merchant(
         merchant_id=fields["merchant_id"],
         name=fields["name"],
-        webhook_secrets=tuple(fields["webhook_secrets"]),
-        limits=Limits(fields["rate"], fields["burst"]),
-        cursor_secret=fields["cursor_secret"],
-        listing_shards=fields["listing_shards"],
+        webhook_secrets=secrets,
+        limits=Limits(fields.get("rate", OLD_LIMITS.rate), fields.get("burst", OLD_LIMITS.burst)),
+        # Nothing but this merchant's own pages hangs on it.
+        cursor_secret=fields.get("cursor_secret") or secrets[0],
+        listing_shards=fields.get("listing_shards", 1),
     )
 
 

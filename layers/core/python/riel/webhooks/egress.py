@@ -121,9 +121,11 @@ def _public_host(url: str) -> str:
         raise ForbiddenDestinationError("not a URL") from error
     if "@" in parts.netloc or "%" in parts.netloc:
         raise ForbiddenDestinationError("no user info and no escapes in the host")
-    if port not in (None, 443):
+    if port not in (None, 443) or parts.netloc.endswith(("0443", ":")):
         raise ForbiddenDestinationError("only port 443")
     if parts.netloc.startswith("["):
+        if parts.netloc.partition("]")[2] not in ("", ":443"):
+            raise ForbiddenDestinationError("not a host name")
         return _public_literal(host)
     _check_name(host)
     return host
