@@ -24,7 +24,10 @@ _COMMANDS = {
         "infra.cli.merchants:app",
         "Merchants and their API keys: create, list, rotate-key, revoke-key, limit.",
     ),
-    "payments": ("infra.cli.payments:app", "Look at payments: show, list, watch."),
+    "payments": (
+        "infra.cli.payments:app",
+        "Look at payments and decide reviews: show, list, watch, resolve.",
+    ),
     "dlq": ("infra.cli.dlq:app", "Deal with dead letters: list, show, redrive."),
     "outbox": ("infra.cli.outbox:app", "Publish again what may have been lost: replay."),
 }

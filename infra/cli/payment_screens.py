@@ -25,6 +25,9 @@ def payment_document(
     document = payment_view(payment)
     document["merchant_id"] = payment.merchant_id
     document["attention_reason"] = payment.attention_reason
+    for shown, line in zip(document["history"], payment.history, strict=True):
+        if line.note:
+            shown["note"] = line.note
     if deliveries is not None:
         document["deliveries"] = [_delivery_document(delivery) for delivery in deliveries]
     return document
@@ -113,7 +116,7 @@ def _history(payment: Payment) -> Table:
             styled(line.status),
             Text(_day_and_time(line.at) if before is None else _time(line.at), no_wrap=True),
             f"+{precise(line.at - before.at)}" if before else "",
-            line.cause,
+            f"{line.cause} ({line.note})" if line.note else line.cause,
         )
         before = line
     if payment.is_final:

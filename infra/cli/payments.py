@@ -1,4 +1,4 @@
-"""`riel payments show | list | watch`."""
+"""`riel payments show | list | watch | resolve`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from infra.cli.recent_payments import RecentPayments
 from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, open_stage
 from infra.cli.watching import watch_lines, watch_screen
 from infra.names import command
-from riel.domain.payment import Payment
+from riel.domain.payment import Payment, Status
+from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
 from riel.ids import looks_like
+from riel.services.resolve_payment import DECISIONS, resolve_payment
 
 app = new_group(help="Look at payments.")
 
@@ -97,6 +99,33 @@ def watch(
             watch_lines(recent, limit, seconds, payment_screens.print_change)
     except KeyboardInterrupt:
         return
+
+
+@app.command()
+def resolve(
+    payment_id: Annotated[str, typer.Argument(metavar="ID")],
+    decision: Annotated[str, typer.Option("--as", metavar="completed|failed")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with your name.")],
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide a payment in review, after you have settled it with the PSP; its merchant is told."""
+    if decision not in DECISIONS:
+        raise UsageError(
+            f"A payment can not be resolved as {decision!r}.", "Say completed or failed."
+        )
+    access = open_stage(stage)
+    try:
+        after = resolve_payment(access.app, payment_id, Status(decision), access.operator(), reason)
+    except InvalidRequestError as error:
+        raise UsageError(f"The {error}.", "Say why with --reason.") from None
+    except (NotFoundError, InvalidStateError) as error:
+        look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
+        raise OperatorError(f"Nothing was changed: {error}.", look) from None
+    if as_json:
+        print_json(payment_screens.payment_document(after))
+    else:
+        payment_screens.print_payment(console(), after, ())
 
 
 def _print_document(payment: Payment) -> None:

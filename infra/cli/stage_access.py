@@ -6,6 +6,7 @@ credentials from boto3's usual chain.
 
 from __future__ import annotations
 
+import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,13 @@ class StageAccess:
             )
         wait_seconds = 0 if self.local else AWS_WAIT_SECONDS
         return DeadLetterQueue(name, self.queue(f"{name}-dlq"), wait_seconds)
+
+    def operator(self) -> str:
+        """Say who works here: on AWS by the credentials, on this machine by its user."""
+        if self.local:
+            return getpass.getuser()
+        identity: str = self.app.client("sts").get_caller_identity()["Arn"]
+        return identity
 
     def queue(self, name: str) -> Queue:
         """Return any queue by its short name."""

@@ -108,3 +108,21 @@ def test_a_replay_charges_nobody_twice(riel: Riel, merchant: Merchant) -> None:
     merchant.wait_final(witness)
     assert merchant.get(payment_id) == before
     assert len(merchant.charges(payment_id)) == 1
+
+
+def test_a_review_is_decided_once_and_shows_who_and_why(riel: Riel, merchant: Merchant) -> None:
+    payment_id = merchant.create("tok_wrong_amount")
+    assert merchant.wait_final(payment_id)["status"] == "in_review"
+
+    wrong = riel("payments", "resolve", payment_id, "--as", "paid", "--reason", "x", code=2)
+    done = riel.json("payments", "resolve", payment_id, "--as", "failed", "--reason", "case 4711")
+    again = riel("payments", "resolve", payment_id, "--as", "completed", "--reason", "x", code=1)
+    screen = riel("payments", "show", payment_id)
+
+    assert "completed or failed" in wrong
+    assert done["status"] == "failed"
+    assert done["history"][-1]["note"].endswith(": case 4711")
+    assert "is failed, not in review" in again
+    assert "resolved_by_operator" in screen
+    assert "case 4711" in screen
+    assert "note" not in merchant.get(payment_id)["history"][-1]

@@ -61,12 +61,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One line of a payment's history. `sequence` starts at 1 and has no gaps."""
+    """One line of a payment's history. `sequence` starts at 1 and has no gaps.
+
+    `note` is for operators only: who decided, and why.
+    """
 
     sequence: int
     status: Status
     at: datetime
     cause: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ class Change:
     status: Status
     at: datetime
     cause: str
+    note: str = ""
     failure: Failure | None = None
     received_minor: int | None = None
     gateway_reference: str | None = None
@@ -154,7 +159,9 @@ def apply(payment: Payment, change: Change) -> Applied | Ignored:
         return Ignored(f"already {payment.status}")
     if change.status not in TRANSITIONS[payment.status]:
         return Ignored(f"no edge from {payment.status} to {change.status}")
-    transition = Transition(payment.sequence + 1, change.status, change.at, change.cause)
+    transition = Transition(
+        payment.sequence + 1, change.status, change.at, change.cause, change.note
+    )
     moved = replace(
         payment,
         history=(*payment.history, transition),

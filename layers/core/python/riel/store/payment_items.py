@@ -16,12 +16,13 @@ FINGERPRINT_VERSION = 1
 
 def write_transition(transition: Transition) -> dict[str, Any]:
     """One line of the history, packed."""
-    return {
+    line: dict[str, Any] = {
         "n": transition.sequence,
         "s": str(transition.status),
         "at": to_text(transition.at),
         "c": transition.cause,
     }
+    return line | {"note": transition.note} if transition.note else line
 
 
 def write_payment(payment: Payment, listing_shards: int = 1) -> Item:
@@ -111,4 +112,6 @@ def read_payment(item: Mapping[str, Any]) -> Payment:
 
 
 def _read_transition(line: Mapping[str, Any]) -> Transition:
-    return Transition(line["n"], Status(line["s"]), from_text(line["at"]), line["c"])
+    return Transition(
+        line["n"], Status(line["s"]), from_text(line["at"]), line["c"], line.get("note", "")
+    )
