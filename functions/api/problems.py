@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -15,6 +14,21 @@ from riel.errors import (
     UnavailableError,
 )
 
+TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+"""The names of RFC 9110 and RFC 6585; those of Python change with its version."""
+
 
 def problem(error: RielError, request_id: str) -> Response[str]:
     """Word an error for the caller. A defect of ours tells its code alone."""
@@ -22,7 +36,7 @@ def problem(error: RielError, request_id: str) -> Response[str]:
     body = {
         # A reference relative to this server: its documentation explains every code but a defect's.
         "type": "about:blank" if isinstance(error, BrokenError) else f"/docs#{error.code}",
-        "title": HTTPStatus(error.status).phrase,
+        "title": TITLES[error.status],
         "status": error.status,
         "detail": detail or "something broke on our side; it was recorded",
         "code": error.code,

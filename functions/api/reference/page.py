@@ -6,13 +6,13 @@ import html
 import json
 import re
 import shlex
-from http import HTTPStatus
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from functions.api.problems import TITLES
 from functions.api.reference import FOLDER, examples
 from functions.api.reference.error_codes import ERROR_CODES, FIELD_CODES
 from functions.api.reference.parts import Json
@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*")(?=\s*:)|(?P<text>"(?:[^"\\]|\\.)*")'
     r"|(?P<word>\b(?:true|false|null)\b)|(?P<number>-?\b\d+(?:\.\d+)?\b)"
 )
+_PHRASES = {200: "OK", 202: "Accepted", **TITLES}
 _INSIDE = {"path": "in the path", "query": "in the query", "header": "header"}
 
 
@@ -46,7 +47,7 @@ def render(document: Json) -> str:
         events=_events(document),
         errors=ERROR_CODES,
         field_codes=FIELD_CODES,
-        phrase=lambda status: HTTPStatus(status).phrase,
+        phrase=lambda status: _PHRASES[int(status)],
     )
 
 

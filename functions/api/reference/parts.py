@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
+from functions.api.problems import TITLES
 from functions.api.reference import examples
 from functions.api.reference.error_codes import FIELD_CODES, codes_of
 
@@ -209,7 +209,7 @@ def problem_response(status: int, codes: tuple[str, ...] = (), *, is_limited: bo
     if "idempotency_key_in_use" in codes:
         found["Retry-After"] = ref("headers", "RetryAfterInFlight")
         found["Idempotent-Replayed"] = ref("headers", "Idempotent-Replayed")
-    title = HTTPStatus(status).phrase
+    title = TITLES[status]
     shown = {
         code: {"value": examples.problem(code, status, title)}
         for code in codes

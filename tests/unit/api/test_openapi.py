@@ -19,6 +19,7 @@ import jsonschema_rs
 import pytest
 
 from functions.api import openapi
+from functions.api.problems import TITLES
 from functions.api.reference import DOCUMENT_FILE, PAGE_FILE, docs_page, openapi_document
 from functions.api.reference.error_codes import ERROR_CODES, FIELD_CODES
 from functions.api.reference.operations import paths
@@ -293,3 +294,11 @@ def test_the_guides_code_accepts_our_webhooks_and_nothing_else() -> None:
     assert not is_genuine("whsec_b3RoZXI=", headers, body)
     assert not is_genuine(WEBHOOK_SECRET, headers, body + b" ")
     assert not is_genuine(WEBHOOK_SECRET, {**headers, "webhook-timestamp": "1"}, body)
+
+
+def test_every_error_has_a_title_that_no_version_of_python_changes() -> None:
+    def statuses(kind: type[errors.RielError]) -> set[int]:
+        below = (statuses(inner) for inner in kind.__subclasses__())
+        return {kind.status}.union(*below)
+
+    assert statuses(errors.RielError) <= set(TITLES)
