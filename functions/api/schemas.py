@@ -38,6 +38,8 @@ from riel.webhooks.egress import check_url
 MAX_BODY_BYTES = 64 * 1024
 MAX_METADATA_PAIRS = 50
 MAX_INT_DIGITS = 40
+MAX_DEPTH = 20
+"""Objects and arrays within one another; a payment needs two."""
 MAX_PROBLEMS = 100
 _CODES = {
     "missing": "required",
@@ -213,7 +215,19 @@ def _parse(body: bytes) -> Mapping[str, Any]:
         raise MalformedRequestError(f"the body is not JSON: {error}"[:200]) from error
     if not isinstance(fields, dict):
         raise MalformedRequestError("the body must be a JSON object")
+    _check_depth(fields)
     return fields
+
+
+def _check_depth(fields: dict[str, Any]) -> None:
+    # Python reads as deep as its version allows; the limit is ours, so that it is the same in all.
+    level: list[Any] = [fields]
+    for _ in range(MAX_DEPTH):
+        inner = (i for o in level for i in (o.values() if isinstance(o, dict) else o))
+        level = [value for value in inner if isinstance(value, dict | list)]
+        if not level:
+            return
+    raise MalformedRequestError("the body is nested too deeply")
 
 
 class _Float(Decimal):

@@ -143,6 +143,8 @@ def test_fc_21_a_payment_at_every_limit_is_taken_and_read_back(api: Api) -> None
         ('{"amount":"1","currency":"MXN","metadata":{"a":"1","a":"2"}}', 400),
         ("[" * 10_000 + "]" * 10_000, 400),
         ('{"a":' * 5_000 + "1" + "}" * 5_000, 400),
+        ('{"a":' * 21 + "1" + "}" * 21, 400),
+        ('{"a":' + "[" * 20 + "]" * 20 + "}", 400),
         ("\ufeff" + json.dumps(GOOD), 400),
         ('{"amount":NaN,"currency":"MXN"}', 400),
         ("{}" + " " * 70_000, 413),
@@ -155,6 +157,10 @@ def test_fc_22_what_can_not_be_parsed_is_400_and_what_is_too_long_413(
 ) -> None:
     assert api("POST", "/api/v1/payments", body, {"idempotency-key": "k"})["statusCode"] == status
     assert count_payments(aws) == 0
+
+
+def test_fc_22_what_is_not_too_deep_is_told_what_is_wrong(api: Api, aws: Any) -> None:
+    assert refused(api, aws, json.loads('{"a":' * 20 + "1" + "}" * 20))["a"] == "unknown_field"
 
 
 def test_fc_22_an_integer_too_long_for_python_is_only_too_large(api: Api) -> None:
