@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from functions.api.problems import is_plain_name
 from riel.domain.payment import Status
 from riel.errors import FieldProblem, MalformedRequestError
 from riel.services.list_payments import MAX_LIMIT, ListingQuery
 
 CODE = "invalid_parameter"
-_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 _LIMIT = re.compile(r"[1-9][0-9]{0,2}", re.ASCII)
 # RFC 3339, section 5.6, or its date alone. A `+` that was not percent-encoded arrives as a
 # space, which can stand nowhere else, so it is read as what was meant.
@@ -38,8 +38,7 @@ def read_query(parameters: Mapping[str, str] | None) -> ListingQuery:
         try:
             values[name] = _READERS.get(name, _unknown)(text)
         except ValueError as error:
-            # A plain name is repeated, so that a typo is found; nothing else that was sent ever is.
-            field = name if _PLAIN_NAME.fullmatch(name) else "(unknown parameter)"
+            field = name if is_plain_name(name) else "(unknown parameter)"
             problems.append(FieldProblem(field, CODE, str(error)))
     if problems:
         words = "; ".join(f"{problem.field}: {problem.message}" for problem in problems)

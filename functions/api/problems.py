@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -14,6 +15,7 @@ from riel.errors import (
     UnavailableError,
 )
 
+_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -28,6 +30,11 @@ TITLES = {
     503: "Service Unavailable",
 }
 """The names of RFC 9110 and RFC 6585; those of Python change with its version."""
+
+
+def is_plain_name(sent: str) -> bool:
+    """Whether a sent name is repeated, so that a typo is found; nothing else sent ever is."""
+    return _PLAIN_NAME.fullmatch(sent) is not None
 
 
 def problem(error: RielError, request_id: str) -> Response[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -20,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from functions.api.problems import is_plain_name
 from riel.domain.card_numbers import holds_card_number
 from riel.domain.currencies import EXPONENTS
 from riel.domain.methods import check_limits, takes
@@ -49,7 +49,6 @@ _CODES = {
     "too_short": "too_short",
 }
 UNKNOWN_FIELD = "(unknown field)"
-_PLAIN_NAME = re.compile(r"[A-Za-z_]{1,40}", re.ASCII)
 
 
 def _amount_text(value: object) -> str:
@@ -264,9 +263,8 @@ def _problems(error: ValidationError) -> tuple[FieldProblem, ...]:
 
 
 def _problem(detail: ErrorDetails) -> FieldProblem:
-    # A plain name is repeated, so that a typo is found; nothing else that was sent ever is.
     field = str(detail["loc"][0]) if detail["loc"] else ""
-    if not _PLAIN_NAME.fullmatch(field):
+    if not is_plain_name(field):
         field = UNKNOWN_FIELD
     code = _CODES.get(detail["type"], detail["type"])
     if field == UNKNOWN_FIELD:
@@ -285,4 +283,4 @@ def _message(detail: ErrorDetails) -> str:
         limit = context.get("max_length", context.get("min_length"))
         message = f"{'at most' if 'max_length' in context else 'at least'} {limit} characters"
     inner = str(detail["loc"][1]) if len(detail["loc"]) > 1 else ""
-    return f"{inner}: {message}" if _PLAIN_NAME.fullmatch(inner) else message
+    return f"{inner}: {message}" if is_plain_name(inner) else message
