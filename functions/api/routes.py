@@ -62,7 +62,7 @@ def _add_payments(app: App, resolver: APIGatewayHttpResolver) -> None:
     @resolver.post(_PAYMENTS)
     def post_payment() -> Response[str]:
         request = Request(resolver)
-        caller = _caller(app, resolver, is_write=True)
+        caller = _caller(app, resolver, request, is_write=True)
         key = read_header(request.header("idempotency-key"))
         order = read_order(request.json_body(), allow_loopback=app.config.loopback_webhooks)
         create_payment.idempotency.register_lambda_context(resolver.lambda_context)
@@ -76,14 +76,15 @@ def _add_payments(app: App, resolver: APIGatewayHttpResolver) -> None:
         from functions.api.listing_query import read_query
         from riel.services.list_payments import list_payments
 
-        caller = _caller(app, resolver, is_write=False)
-        return json_answer(200, list_payments(app, caller, read_query(Request(resolver).query)))
+        request = Request(resolver)
+        caller = _caller(app, resolver, request, is_write=False)
+        return json_answer(200, list_payments(app, caller, read_query(request.query)))
 
     @resolver.get(f"{_PAYMENTS}/<payment_id>")
     def get_payment(payment_id: str) -> Response[str]:
         from riel.services.read_payment import payment_view, read_payment
 
-        caller = _caller(app, resolver, is_write=False)
+        caller = _caller(app, resolver, Request(resolver), is_write=False)
         return json_answer(200, payment_view(read_payment(app, caller, payment_id)))
 
 
@@ -93,7 +94,7 @@ def _add_cancellations(app: App, resolver: APIGatewayHttpResolver) -> None:
         from riel.services.cancel_payment import cancel_payment
 
         request = Request(resolver)
-        caller = _caller(app, resolver, is_write=True)
+        caller = _caller(app, resolver, request, is_write=True)
         key = read_header(request.header("idempotency-key"))
         read_nothing(request.json_body() if request.body() else b"")
         app.stored_answers.idempotency.register_lambda_context(resolver.lambda_context)
@@ -146,7 +147,7 @@ def _unmatched(app: App, resolver: APIGatewayHttpResolver, request: Request) -> 
             continue
         if request.method not in verbs.split(", "):
             raise MethodNotAllowedError(verbs)
-        caller = _caller(app, resolver, is_write=False)
+        caller = _caller(app, resolver, request, is_write=False)
         if request.path.startswith(_KEYS):
             return _idempotency_key(app, caller, request.path.removeprefix(f"{_KEYS}/"))
         # An id in a spelling that no route matches is an unknown id like any other.
@@ -163,9 +164,11 @@ def _idempotency_key(app: App, caller: Caller, raw: str) -> Response[str]:
     return json_answer(200, {"state": "completed", "payment_id": payment.payment_id})
 
 
-def _caller(app: App, resolver: APIGatewayHttpResolver, *, is_write: bool) -> Caller:
+def _caller(
+    app: App, resolver: APIGatewayHttpResolver, request: Request, *, is_write: bool
+) -> Caller:
     """Find out who calls, and count the request against that merchant's limit."""
-    caller = authenticate(app, Request(resolver).header("x-api-key"))
+    caller = authenticate(app, request.header("x-api-key"))
     logger.append_keys(merchant_id=caller.merchant_id)
     try:
         allowance = check_rate(app, caller, is_write=is_write)
