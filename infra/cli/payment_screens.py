@@ -14,6 +14,7 @@ from infra.cli.durations import precise
 from infra.cli.output import new_table, styled
 from riel.domain.instants import to_text
 from riel.domain.payment import Payment, Status, Transition
+from riel.ids import mode
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import Attempt, Delivery
 
@@ -77,13 +78,12 @@ def status_words(payment: Payment) -> Text:
 
 
 def _headline(payment: Payment) -> Text:
-    mode = "live" if payment.livemode else "test"
     return Text.assemble(
         (payment.payment_id, "bold"),
         "  ",
         styled(payment.status),
         f"  {payment.amount} {payment.amount.currency}",
-        (f"  {payment.method} · {payment.gateway} · {mode}", "dim"),
+        (f"  {payment.method} · {payment.gateway} · {mode(payment.livemode)}", "dim"),
     )
 
 

@@ -16,17 +16,17 @@ _SHAPE = re.compile(r"[a-z]{2,4}_[a-z2-7]{26}", re.ASCII)
 
 def payment_id(merchant_id: str, livemode: bool, idempotency_key: str) -> str:
     """One payment per merchant, mode and idempotency key, for ever."""
-    return _derive("pay", merchant_id, _mode(livemode), idempotency_key)
+    return _derive("pay", merchant_id, mode(livemode), idempotency_key)
 
 
 def reference_id(merchant_id: str, livemode: bool, reference: str) -> str:
     """Name the guard that keeps a merchant's reference to one payment at a time."""
-    return _derive("ref", merchant_id, _mode(livemode), reference)
+    return _derive("ref", merchant_id, mode(livemode), reference)
 
 
 def cancellation_id(merchant_id: str, livemode: bool, payment: str, idempotency_key: str) -> str:
     """One cancellation per merchant, mode, payment and idempotency key, for ever."""
-    return _derive("can", merchant_id, _mode(livemode), payment, idempotency_key)
+    return _derive("can", merchant_id, mode(livemode), payment, idempotency_key)
 
 
 def event_id(payment: str, sequence: int) -> str:
@@ -73,5 +73,6 @@ def _derive(prefix: str, *parts: str) -> str:
     return f"{prefix}_{letters[:_LENGTH]}"
 
 
-def _mode(livemode: bool) -> str:
+def mode(livemode: bool) -> str:
+    """Name the mode as keys, ids and screens do."""
     return "live" if livemode else "test"

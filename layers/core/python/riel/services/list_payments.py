@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from riel.domain.instants import to_text
 from riel.domain.payment import Payment, Status
+from riel.ids import mode
 from riel.services.listing_cursor import ListingCursors
 from riel.services.read_payment import payment_view
 from riel.store.listing import Span
@@ -82,7 +83,7 @@ def _cursors(caller: Caller, query: ListingQuery) -> ListingCursors:
     bounds = (query.created_from, query.created_to)
     scope = (
         caller.merchant_id,
-        "live" if caller.livemode else "test",
+        mode(caller.livemode),
         query.status or "",
         *(to_text(bound) if bound else "" for bound in bounds),
     )

@@ -25,7 +25,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from riel.domain.instants import to_text
-from riel.ids import spread
+from riel.ids import mode, spread
 
 SHARDS = 16
 OUTBOX_LIFE = timedelta(days=14)
@@ -40,7 +40,7 @@ def delivery(event_id: str) -> str:
 
 def listing_partition(merchant_id: str, livemode: bool, shard: int) -> str:
     """Partition of the listing index."""
-    return f"{merchant_id}#{'live' if livemode else 'test'}#{shard:02d}"
+    return f"{merchant_id}#{mode(livemode)}#{shard:02d}"
 
 
 def listing_key(

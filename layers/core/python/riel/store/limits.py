@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from riel.domain.instants import epoch_milliseconds
 from riel.domain.rate_limit import SECOND_NS, Bucket, whole_seconds
 from riel.errors import StoreUnavailableError
+from riel.ids import mode
 from riel.store.dynamodb import ConditionFailedError, call
 from riel.store.items import Item, encode, from_item
 
@@ -157,7 +158,7 @@ class LimitStore:
 
 def bucket_key(merchant_id: str, livemode: bool) -> str:
     """Key of a merchant's bucket in one mode."""
-    return f"bucket#{merchant_id}#{'live' if livemode else 'test'}"
+    return f"bucket#{merchant_id}#{mode(livemode)}"
 
 
 def count_visible(queue: Queue) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from riel import ids
 from riel.domain.instants import from_text, to_text
 from riel.store import keys
 from riel.store.dynamodb import call, transact
@@ -38,7 +39,7 @@ class ApiKey:
     @property
     def mode(self) -> str:
         """`live` or `test`."""
-        return "live" if self.livemode else "test"
+        return ids.mode(self.livemode)
 
 
 @dataclass(frozen=True, slots=True)
