@@ -11,17 +11,18 @@ from typing import Final
 TABLES: Final = ("payments", "outbox", "merchants", "idempotency", "limits")
 """Short names of the tables of every stage; a stage with a simulator function has one more."""
 
-WORK_QUEUES: Final = ("payments", "webhooks")
-"""Short names of the queues that functions consume; each has its own dead-letter queue."""
-
-DEAD_LETTER_QUEUES: Final = ("payments", "webhooks", "outbox-relay")
-"""Short names of what can leave dead letters; the outbox relay reads a stream, not a queue."""
-
-FUNCTIONS: Final = ("api", "outbox-relay", "processor", "webhook-sender")
+FUNCTIONS: Final = (
+    "api",
+    "gateway-webhooks",
+    "outbox-relay",
+    "processor",
+    "sweeper",
+    "webhook-sender",
+)
 """Short names of the functions of every stage; their packages use underscores."""
 
 SIMULATOR: Final = "simulator"
-"""Short name of the simulated gateway's function and table, on the stages that deploy it."""
+"""Short name of the simulated gateway's function, table and secret, on the stages with one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,14 @@ class Names:
 
     def function(self, name: str) -> str:
         """A Lambda function by its short name."""
+        return self._join(name)
+
+    def schedule(self, name: str) -> str:
+        """What starts a function by the clock, by the function's short name."""
+        return self._join(name)
+
+    def secret(self, name: str) -> str:
+        """The secret that we share with a gateway, by the gateway's name."""
         return self._join(name)
 
     def layer(self, name: str) -> str:

@@ -4,10 +4,24 @@ Imported by the CDK app and by the command line alike, so it needs nothing but t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
+
+from infra.stage_settings import (
+    FunctionSettings,
+    GatewaySettings,
+    QueueSettings,
+    SimulatorSettings,
+    StreamSettings,
+    SweeperSettings,
+    Throttle,
+)
+
+PAYMENTS_QUEUE: Final = "payments"
+STANDBY_QUEUE: Final = f"{PAYMENTS_QUEUE}-standby"
+RELAY: Final = "outbox-relay"
 
 
 class SimulatorPlace(Enum):
@@ -21,59 +35,6 @@ class SimulatorPlace(Enum):
 
     PARAMETER = "parameter"
     """Outside of the stack: whoever deploys passes its URL as ``SimulatorUrl``."""
-
-
-@dataclass(frozen=True)
-class FunctionSettings:
-    """Size of one function. Lambda gives CPU in proportion to memory: 1,769 MB is one core."""
-
-    timeout_seconds: int
-    memory_mb: int
-
-
-@dataclass(frozen=True)
-class QueueSettings:
-    """How one work queue hands out its messages.
-
-    ``visibility_seconds`` is at least six times its consumer's timeout on AWS and ``max_receives``
-    at least five, because a throttled invocation counts as a receive. ``max_concurrency`` bounds
-    the consumer's parallel batches of ten, so it is the load that the far side has to bear.
-    """
-
-    visibility_seconds: int
-    max_receives: int
-    max_concurrency: int
-    age_alarm_seconds: int
-
-
-@dataclass(frozen=True)
-class StreamSettings:
-    """How the outbox stream is read; the batch size is the mapping's own, 100.
-
-    Retries are finite, because a record that can not be published would otherwise block its shard
-    for a day. What is given up on goes to the dead-letter queue and still stands in the outbox.
-    """
-
-    window_seconds: int
-    retry_attempts: int
-    max_record_age_seconds: int
-    iterator_age_alarm_seconds: int
-
-
-@dataclass(frozen=True)
-class Throttle:
-    """Requests that the HTTP API lets through: a steady rate per second, and a burst on top."""
-
-    rate: int
-    burst: int
-
-
-@dataclass(frozen=True)
-class SimulatorSettings:
-    """Behaviour of the simulated gateway where the stage deploys it."""
-
-    latency_seconds: str
-    success_rate: str
 
 
 @dataclass(frozen=True)
@@ -95,8 +56,8 @@ class Stage:
     merchant_limits: Throttle
     max_backlog_seconds: int
     lease_seconds: int
-    gateway_timeout_seconds: int
-    gateway_retry_seconds: tuple[int, ...]
+    gateways: GatewaySettings
+    sweeper: SweeperSettings
     webhook_retry_seconds: tuple[int, ...]
     simulator: SimulatorPlace
     api_p99_alarm_ms: int
@@ -111,19 +72,54 @@ class Stage:
     dependencies_layer: bool = True
     byte_code: bool = True
 
+    @property
+    def dead_letter_queues(self) -> tuple[str, ...]:
+        """Short names of what can leave dead letters: each queue, and the relay of the stream."""
+        return (*self.queues, RELAY)
+
+    @property
+    def payments_queues(self) -> tuple[str, ...]:
+        """Short names of the queues of payments: that of all gateways without one, then the own."""
+        return (PAYMENTS_QUEUE, *self.gateway_queues.values())
+
+    @property
+    def gateway_queues(self) -> Mapping[str, str]:
+        """The payments queues of the gateways that have one of their own, by gateway."""
+        own = f"{PAYMENTS_QUEUE}-"
+        return {name.removeprefix(own): name for name in self.queues if name.startswith(own)}
+
 
 _FUNCTIONS: Final = MappingProxyType(
     {
         "api": FunctionSettings(timeout_seconds=15, memory_mb=1024),
-        "outbox-relay": FunctionSettings(timeout_seconds=30, memory_mb=512),
+        "gateway-webhooks": FunctionSettings(timeout_seconds=15, memory_mb=512),
+        RELAY: FunctionSettings(timeout_seconds=30, memory_mb=512),
         "processor": FunctionSettings(timeout_seconds=60, memory_mb=512),
+        # Ends before the next minute begins another.
+        "sweeper": FunctionSettings(timeout_seconds=55, memory_mb=512),
         "webhook-sender": FunctionSettings(timeout_seconds=60, memory_mb=512),
         "simulator": FunctionSettings(timeout_seconds=30, memory_mb=512),
     }
 )
 
-# Waits are delayed copies of a message, and SQS delays by 900 seconds at most.
-_GATEWAY_RETRIES: Final = (1, 5, 15, 60, 300)
+_SIMULATED_ROUTES: Final = "card=simulator>standby;oxxo=simulator;spei=simulator"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+_GATEWAYS: Final = GatewaySettings(
+    # No gateway until one is configured: the API answers 503 method_unavailable.
+    routes="",
+    timeout_seconds=25,
+    # Waits are delayed copies of a message, and SQS delays by 900 seconds at most.
+    retry_seconds=(1, 5, 15, 60, 300),
+    look_up_seconds=(5, 15, 40, 5 * _MINUTE, _HOUR, 6 * _HOUR, _DAY),
+    soft_decline_retry_seconds=(60, 600),
+    fallback_after_waits=3,
+    expiry_grace_seconds=_HOUR,
+    unmatched_event_seconds=(_MINUTE, 5 * _MINUTE, _HOUR, 6 * _HOUR, _DAY),
+    breaker_failures=5,
+    breaker_seconds=15,
+)
+_SWEEPER: Final = SweeperSettings(ages_seconds=(5 * _MINUTE, _HOUR), lag_alarm_seconds=900)
 _WEBHOOK_RETRIES: Final = (1, 2, 4, 30, 120, 600, 900)
 
 _STREAM: Final = StreamSettings(
@@ -134,21 +130,40 @@ _STREAM: Final = StreamSettings(
 )
 
 
-def _queues(max_concurrency: int) -> Mapping[str, QueueSettings]:
+def _queues(max_concurrency: int, *, standby: bool = False) -> Mapping[str, QueueSettings]:
     """The queues on AWS, as QueueSettings says that they have to be there."""
+    consumers = (
+        (PAYMENTS_QUEUE, "processor", 300),
+        # A gateway that is slow or down holds up nobody but the payments of its own queue.
+        *([(STANDBY_QUEUE, "processor", 300)] if standby else []),
+        ("gateway-events", "processor", 300),
+        ("webhooks", "webhook-sender", 900),
+    )
     return MappingProxyType(
         {
             name: QueueSettings(
+                consumer=consumer,
                 visibility_seconds=6 * _FUNCTIONS[consumer].timeout_seconds,
                 max_receives=5,
                 max_concurrency=max_concurrency,
                 age_alarm_seconds=age_alarm_seconds,
             )
-            for name, consumer, age_alarm_seconds in (
-                ("payments", "processor", 300),
-                ("webhooks", "webhook-sender", 900),
-            )
+            for name, consumer, age_alarm_seconds in consumers
         }
+    )
+
+
+def _local_queue(consumer: str, visibility_seconds: int, max_concurrency: int) -> QueueSettings:
+    """Below AWS's advice on purpose: poison is to reach its dead letters while a person watches.
+
+    The engine neither throttles nor scales, so no receive is wasted.
+    """
+    return QueueSettings(
+        consumer=consumer,
+        visibility_seconds=visibility_seconds,
+        max_receives=3,
+        max_concurrency=max_concurrency,
+        age_alarm_seconds=60,
     )
 
 
@@ -157,21 +172,19 @@ LOCAL: Final = Stage(
     functions=MappingProxyType(
         {
             "api": FunctionSettings(timeout_seconds=15, memory_mb=512),
-            "outbox-relay": FunctionSettings(timeout_seconds=15, memory_mb=512),
+            "gateway-webhooks": FunctionSettings(timeout_seconds=10, memory_mb=512),
+            RELAY: FunctionSettings(timeout_seconds=15, memory_mb=512),
             "processor": FunctionSettings(timeout_seconds=20, memory_mb=512),
+            "sweeper": FunctionSettings(timeout_seconds=30, memory_mb=512),
             "webhook-sender": FunctionSettings(timeout_seconds=25, memory_mb=512),
         }
     ),
-    # Below AWS's advice on purpose: a poison message is to reach its dead-letter queue while a
-    # person watches. The engine neither throttles nor scales, so no receive is wasted.
     queues=MappingProxyType(
         {
-            "payments": QueueSettings(
-                visibility_seconds=25, max_receives=3, max_concurrency=4, age_alarm_seconds=60
-            ),
-            "webhooks": QueueSettings(
-                visibility_seconds=30, max_receives=3, max_concurrency=4, age_alarm_seconds=60
-            ),
+            PAYMENTS_QUEUE: _local_queue("processor", visibility_seconds=25, max_concurrency=4),
+            STANDBY_QUEUE: _local_queue("processor", visibility_seconds=25, max_concurrency=2),
+            "gateway-events": _local_queue("processor", visibility_seconds=25, max_concurrency=2),
+            "webhooks": _local_queue("webhook-sender", visibility_seconds=30, max_concurrency=4),
         }
     ),
     stream=StreamSettings(
@@ -184,8 +197,19 @@ LOCAL: Final = Stage(
     merchant_limits=Throttle(rate=2000, burst=10_000),
     max_backlog_seconds=600,
     lease_seconds=21,
-    gateway_timeout_seconds=8,
-    gateway_retry_seconds=(1, 2, 4, 8),
+    gateways=GatewaySettings(
+        routes=_SIMULATED_ROUTES,
+        timeout_seconds=8,
+        retry_seconds=(1, 2, 4, 8),
+        look_up_seconds=(2, 4, 8),
+        soft_decline_retry_seconds=(2, 4),
+        fallback_after_waits=3,
+        expiry_grace_seconds=2,
+        unmatched_event_seconds=(5, 10, 30),
+        breaker_failures=5,
+        breaker_seconds=3,
+    ),
+    sweeper=SweeperSettings(ages_seconds=(30, 120), lag_alarm_seconds=300),
     webhook_retry_seconds=(1, 2, 4, 8),
     # The simulator is a process of its own on loopback, as a real gateway would be.
     simulator=SimulatorPlace.PARAMETER,
@@ -203,14 +227,14 @@ LOCAL: Final = Stage(
 DEV: Final = Stage(
     name="dev",
     functions=_FUNCTIONS,
-    queues=_queues(max_concurrency=5),
+    queues=_queues(max_concurrency=5, standby=True),
     stream=_STREAM,
     throttle=Throttle(rate=500, burst=1000),
     merchant_limits=Throttle(rate=50, burst=100),
     max_backlog_seconds=300,
     lease_seconds=70,
-    gateway_timeout_seconds=25,
-    gateway_retry_seconds=_GATEWAY_RETRIES,
+    gateways=replace(_GATEWAYS, routes=_SIMULATED_ROUTES),
+    sweeper=_SWEEPER,
     webhook_retry_seconds=_WEBHOOK_RETRIES,
     simulator=SimulatorPlace.FUNCTION,
     simulator_settings=SimulatorSettings(latency_seconds="2-5", success_rate="0.9"),
@@ -228,10 +252,9 @@ PROD: Final = Stage(
     merchant_limits=Throttle(rate=100, burst=500),
     max_backlog_seconds=300,
     lease_seconds=70,
-    gateway_timeout_seconds=25,
-    gateway_retry_seconds=_GATEWAY_RETRIES,
+    gateways=_GATEWAYS,
+    sweeper=_SWEEPER,
     webhook_retry_seconds=_WEBHOOK_RETRIES,
-    # No gateway until one is configured: the API answers 503 method_unavailable.
     simulator=SimulatorPlace.NONE,
     api_p99_alarm_ms=1000,
     log_retention_days=90,

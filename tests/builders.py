@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -11,8 +13,24 @@ from riel.app import App
 from riel.config import Config
 from riel.domain.events import payment_created
 from riel.domain.money import Money
-from riel.domain.payment import Method, Payment, Status, Transition
-from riel.gateways.base import Charged, ChargeRequest, Gateway, NotFound, Outcome
+from riel.domain.payment import Method, NextAction, Payment, Status, Transition
+from riel.errors import SignatureInvalidError
+from riel.gateways.base import (
+    Awaiting,
+    Capabilities,
+    Charged,
+    ChargeRequest,
+    Declined,
+    Gateway,
+    GatewayEvent,
+    NotFound,
+    Outcome,
+    Refunded,
+    RefundOutcome,
+    RefundRequest,
+    Voided,
+)
+from riel.gateways.registry import CAPABILITIES
 from riel.services.merchants import seed_merchant
 
 NOON = datetime(2026, 4, 17, 12, tzinfo=UTC)
@@ -28,6 +46,7 @@ CONFIG = Config(
     lease_seconds=20,
     payments_max_receives=3,
     loopback_webhooks=True,
+    routes="card=simulator>standby;oxxo=simulator;spei=simulator",
 )
 
 
@@ -45,29 +64,89 @@ class FakeClock:
 
 
 class FakeGateway:
-    """A PSP in memory: honours idempotency keys, and answers what it is told to."""
+    """A PSP in memory: honours idempotency keys, and answers what it is told to.
 
-    name = "simulator"
+    `before` and `after` are raised by the next charges or refunds: before anything happens, or
+    after it has. `answer` and `refund_answer` replace what it would say of itself.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "simulator") -> None:
+        self.name = name
+        self.capabilities: Capabilities = CAPABILITIES[name]
         self.charges: dict[str, Outcome] = {}
+        self.refunds: dict[str, RefundOutcome] = {}
         self.sent: list[ChargeRequest] = []
+        self.refunds_sent: list[RefundRequest] = []
+        self.voids: list[str] = []
         self.before: list[Exception] = []
         self.after: list[Exception] = []
         self.answer: Outcome | None = None
+        self.refund_answer: RefundOutcome | None = None
+        self.event: GatewayEvent | None = None
 
     def charge(self, request: ChargeRequest) -> Outcome:
         self.sent.append(request)
         if self.before:
             raise self.before.pop(0)
-        outcome = self.answer or Charged("ref-" + request.key, request.amount)
-        outcome = self.charges.setdefault(request.key, outcome)
+        outcome = self.charges.setdefault(request.key, self.answer or self._agreed(request))
         if self.after:
             raise self.after.pop(0)
         return outcome
 
     def look_up(self, key: str) -> Outcome | NotFound:
         return self.charges.get(key, NotFound())
+
+    def void(self, key: str) -> Outcome | NotFound:
+        self.voids.append(key)
+        known = self.charges.get(key)
+        if isinstance(known, Awaiting):
+            self.charges[key] = Voided(
+                known.payment_id, known.amount, known.reference, known.received
+            )
+        return self.look_up(key)
+
+    def refund(self, request: RefundRequest) -> RefundOutcome:
+        self.refunds_sent.append(request)
+        if self.before:
+            raise self.before.pop(0)
+        agreed = Refunded(request.refund_id, request.amount, "ref-" + request.key)
+        outcome = self.refunds.setdefault(request.key, self.refund_answer or agreed)
+        if self.after:
+            raise self.after.pop(0)
+        return outcome
+
+    def look_up_refund(self, key: str) -> RefundOutcome | NotFound:
+        return self.refunds.get(key, NotFound())
+
+    def parse_event(
+        self, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime
+    ) -> GatewayEvent:
+        if self.event is None:
+            raise SignatureInvalidError("nothing was signed")
+        return self.event
+
+    def pay(self, payment_id: str, minor: int) -> None:
+        """The payer brings money for a voucher, whatever has become of it."""
+        ((key, charge),) = (
+            (key, charge) for key, charge in self.charges.items() if charge.payment_id == payment_id
+        )
+        assert not isinstance(charge, Declined), "nobody can pay what was declined"
+        received = Money(charge.received.minor + minor, charge.amount.currency)
+        if received.minor >= charge.amount.minor:
+            self.charges[key] = Charged(payment_id, charge.amount, charge.reference, received)
+        else:
+            assert not isinstance(charge, Charged), "money never goes away"
+            self.charges[key] = replace(charge, received=received)
+
+    def _agreed(self, request: ChargeRequest) -> Outcome:
+        payment_id, amount, reference = request.payment_id, request.amount, "ref-" + request.key
+        if request.method is Method.CARD:
+            return Charged(payment_id, amount, reference, amount)
+        expires_at = request.expires_at or NOON + timedelta(days=3)
+        action = NextAction("oxxo_voucher", expires_at, reference="12345678901234")
+        if request.method is Method.SPEI:
+            action = NextAction("spei_transfer", expires_at, clabe="646180157000000004")
+        return Awaiting(payment_id, amount, reference, action, Money(0, amount.currency))
 
 
 def make_payment(**fields: Any) -> Payment:
@@ -123,19 +202,20 @@ def create_tables(dynamodb: Any, prefix: str = "") -> None:
             **more,
         )
 
-    listing = {
-        "IndexName": "listing",
-        "KeySchema": [
-            {"AttributeName": "listing_pk", "KeyType": "HASH"},
-            {"AttributeName": "listing_sk", "KeyType": "RANGE"},
-        ],
-        "Projection": {"ProjectionType": "KEYS_ONLY"},
-    }
+    def index(name: str) -> dict[str, Any]:
+        kinds = (("pk", "HASH"), ("sk", "RANGE"))
+        schema = [{"AttributeName": f"{name}_{key}", "KeyType": kind} for key, kind in kinds]
+        return {
+            "IndexName": name,
+            "KeySchema": schema,
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }
+
     create(
         "payments",
         ["pk", "sk"],
-        ["pk", "sk", "listing_pk", "listing_sk"],
-        GlobalSecondaryIndexes=[listing],
+        ["pk", "sk", "listing_pk", "listing_sk", "due_pk", "due_sk"],
+        GlobalSecondaryIndexes=[index("listing"), index("due")],
     )
     create("outbox", ["pk", "sk"], ["pk", "sk"])
     for name in ("merchants", "idempotency", "limits"):

@@ -62,7 +62,7 @@ def app(aws: Any, clock: FakeClock, gateway: FakeGateway) -> App:
     sqs = boto3.client("sqs")
     urls = {
         f"{name}_url": sqs.create_queue(QueueName=name)["QueueUrl"]
-        for name in ("payments_queue", "webhooks_queue", "webhooks_dlq")
+        for name in ("payments_queue", "webhooks_queue", "webhooks_dlq", "gateway_events_queue")
     }
     built = make_app(gateway, clock, **urls)
     seed_demo(built)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from riel.domain.payment import Method, Status
+from riel.domain.refund import RefundStatus
 
 PaymentId = Annotated[
     str,
@@ -19,6 +20,14 @@ PaymentId = Annotated[
         pattern=r"^pay_[a-z2-7]{26}$",
         description="The payment's id.",
         examples=["pay_auoaruicx5lfxt2ipic323tj22"],
+    ),
+]
+RefundId = Annotated[
+    str,
+    Field(
+        pattern=r"^re_[a-z2-7]{26}$",
+        description="The refund's id.",
+        examples=["re_3klmtk5gmqvu2uv5s7plnxsxmc"],
     ),
 ]
 Instant = Annotated[
@@ -68,12 +77,12 @@ class NextAction(BaseModel):
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     type: str
-    """What kind of action."""
+    """What kind of action: `oxxo_voucher` or `spei_transfer`."""
     reference: str | None = None
     """The voucher's reference, for `oxxo`."""
     clabe: str | None = None
     """The account to transfer to, for `spei`."""
-    expires_at: Instant | None = None
+    expires_at: Instant
     """Until when the payer can pay."""
 
 
@@ -126,7 +135,8 @@ class Payment(_Answer):
     next_action: NextAction | None
     """What the payer has to do now, if anything."""
     attention: str | None
-    """Set while a person of ours has to look at the payment, such as `dead_letter`."""
+    """Set while somebody has to look at the payment: `dead_letter` and `contradiction` are for us,
+    `overpaid`, `underpaid` and `late_payment` for you as well."""
     history: Annotated[list[HistoryLine], Field(min_length=1)]
     """Every transition, the oldest first."""
 
@@ -148,6 +158,70 @@ class CancelAccepted(_Answer):
     payment_id: PaymentId
     status: Status
     """The status after the cancellation."""
+
+
+class RefundAccepted(_Answer):
+    """A refund that was written down; its outcome comes later, by webhook."""
+
+    refund_id: RefundId
+    payment_id: PaymentId
+    amount: Amount
+    currency: str
+    """The payment's."""
+    status: Literal["pending"]
+    """Where the refund stood when it was accepted; a repeat shows the same."""
+    reason: str
+    """As sent, else empty."""
+    created_at: Instant
+
+
+class RefundFailure(_Answer):
+    """Why a refund failed."""
+
+    code: str
+    """The reason, for programs."""
+    message: str
+    """The reason, for people."""
+
+
+class RefundHistoryLine(_Answer):
+    """One transition of a refund."""
+
+    sequence: Annotated[int, Field(ge=1)]
+    """Counts from 1, without gaps."""
+    status: RefundStatus
+    """The status that the refund came to."""
+    at: Instant
+    cause: str
+    """What brought it there."""
+
+
+class Refund(_Answer):
+    """Money that goes back for a payment, with its whole history."""
+
+    refund_id: RefundId
+    payment_id: PaymentId
+    amount: Amount
+    currency: str
+    """The payment's."""
+    status: RefundStatus
+    """Where the refund stands."""
+    reason: str
+    """As sent, else empty."""
+    created_at: Instant
+    processed_at: Instant | None
+    """When it came to its end."""
+    failure: RefundFailure | None
+    """Why it failed, where it did; its amount can then be refunded again."""
+    history: Annotated[list[RefundHistoryLine], Field(min_length=1)]
+    """Every transition, the oldest first."""
+
+
+class RefundList(_Answer):
+    """All refunds of a payment, the oldest first."""
+
+    data: Annotated[list[Refund], Field(max_length=100)]
+    """The refunds, failed ones included; the list is never cut."""
 
 
 class IdempotencyKeyState(_Answer):
@@ -229,14 +303,45 @@ class Event(_Answer):
     """The payment, as it was then."""
 
 
+class RefundEventData(_Answer):
+    """The refund that an event is about, as it was when the event happened."""
+
+    refund_id: RefundId
+    payment_id: PaymentId
+    status: RefundStatus
+    """The status that the event tells of."""
+    processed_at: Instant | None
+    """When the refund came to its end."""
+    amount: Amount
+    currency: str
+    """ISO 4217."""
+    sequence: Annotated[int, Field(ge=1)]
+    """The number of the refund's transition."""
+    metadata: dict[str, str]
+    """As sent with the payment."""
+
+
+class RefundEvent(_Answer):
+    """The body of a webhook: what happened to one refund."""
+
+    type: str
+    """What happened."""
+    timestamp: Instant
+    data: RefundEventData
+    """The refund, as it was then."""
+
+
 ANSWERS: tuple[type[BaseModel], ...] = (
     PaymentAccepted,
     Payment,
     PaymentPage,
     CancelAccepted,
+    RefundAccepted,
+    RefundList,
     IdempotencyKeyState,
     Health,
     Problem,
     Event,
+    RefundEvent,
 )
 """The models that operations name; what these contain comes along."""

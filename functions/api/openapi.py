@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,9 @@ from pydantic.json_schema import models_json_schema
 
 from functions.api.answers import ANSWERS
 from functions.api.reference import DOCUMENT_FILE, FOLDER, PAGE_FILE
-from functions.api.reference.examples import ORDER
-from functions.api.reference.operations import paths, webhooks
+from functions.api.reference.examples import ORDER, REFUND_ORDER
+from functions.api.reference.merchant_events import webhooks
+from functions.api.reference.operations import paths
 from functions.api.reference.page import render
 from functions.api.reference.parts import (
     GATEWAY_MESSAGE,
@@ -26,12 +27,14 @@ from functions.api.reference.parts import (
     Json,
     field_code_schema,
 )
+from functions.api.refund_request import CreateRefundRequest
 from functions.api.schemas import CreatePaymentRequest, EmptyRequest
 from riel.domain.currencies import EXPONENTS
 
 COMMAND = "python -m functions.api.openapi"
 _TAGS = {
     "Payments": "Take a payment, look at it, cancel it.",
+    "Refunds": "Give money back, and see what became of it.",
     "Idempotency": "Find out what a retry would find.",
     "Service": "Whether the API is well, and what it can do.",
     "Events": "What Riel sends to your `webhook_url`.",
@@ -50,6 +53,12 @@ _FIELDS = {
     "payment_method_token": "The PSP's token for the card. Never a card number.",
     "reference": "Your own order id. At most one payment that has not failed, expired or been"
     " canceled may have it. No card numbers.",
+}
+_REFUND_FIELDS = {
+    "amount": "Major units, written as a payment's amount is, with the decimals of the payment's"
+    " currency. Left out: all that can still be refunded.",
+    "reason": "Why, for people. It comes back with the refund, and the payer is not told. No card"
+    " numbers.",
 }
 _MORE: dict[str, Json] = {
     "amount": {
@@ -97,7 +106,8 @@ def build() -> Json:
 
 
 def _schemas() -> dict[str, Json]:
-    models = [(model, "validation") for model in (CreatePaymentRequest, EmptyRequest, *ANSWERS)]
+    requests = (CreatePaymentRequest, CreateRefundRequest, EmptyRequest)
+    models = [(model, "validation") for model in (*requests, *ANSWERS)]
     _, found = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
     schemas: dict[str, Json] = {
         name: _without_titles(schema) for name, schema in found["$defs"].items()
@@ -106,20 +116,24 @@ def _schemas() -> dict[str, Json]:
         # Answers may grow, so what describes them must not forbid what it does not know.
         if not name.endswith("Request"):
             schema.pop("additionalProperties", None)
-    _describe_order(schemas["CreatePaymentRequest"])
+    _describe(schemas["CreatePaymentRequest"], _FIELDS, ORDER)
+    _describe(schemas["CreateRefundRequest"], _REFUND_FIELDS, REFUND_ORDER)
     schemas["ProblemField"]["properties"]["code"] = field_code_schema()
     schemas["GatewayMessage"] = GATEWAY_MESSAGE
     return dict(sorted(schemas.items()))
 
 
-def _describe_order(schema: Json) -> None:
+def _describe(schema: Json, words: Mapping[str, str], shown: Mapping[str, Any]) -> None:
+    """Give a request's fields what pydantic does not know: meaning, examples, and their form."""
     properties: dict[str, Json] = schema["properties"]
     for name, field in properties.items():
         target = next((s for s in field.get("anyOf", ()) if s.get("type") != "null"), field)
         target.update(_MORE.get(name, {}))
-        field["description"] = _FIELDS[name]
-        field["examples"] = [ORDER[name]]
-    schema["properties"] = {name: properties[name] for name in _FIELDS}
+        field["description"] = words[name]
+        field["examples"] = [shown[name]]
+        if name == "amount":
+            field.pop("default", None)  # absent is not a text that could be sent
+    schema["properties"] = {name: properties[name] for name in words}
 
 
 def _without_titles(schema: Any) -> Any:

@@ -30,6 +30,7 @@ from riel.services.create_payment import PaymentCreator
 from riel.services.rate_limit import check_rate, rate_limit_headers, refused
 
 if TYPE_CHECKING:
+    from riel.errors import ConflictError
     from riel.store.merchants import Caller
 
 BASE = "/api/v1"
@@ -38,6 +39,7 @@ _KEYS = f"{BASE}/idempotency-keys"
 _VERBS = (
     (_PAYMENTS, "GET, POST"),
     (f"{_PAYMENTS}/[^/]*/cancel", "POST"),
+    (f"{_PAYMENTS}/[^/]*/refunds", "GET, POST"),
     (f"{_PAYMENTS}/[^/]*", "GET"),
     (f"{_KEYS}/.+", "GET"),
     ("/health|/openapi.json|/docs", "GET"),
@@ -51,6 +53,7 @@ def build(app: App) -> APIGatewayHttpResolver:
     resolver.use(middlewares=[envelope])
     _add_payments(app, resolver)
     _add_cancellations(app, resolver)
+    _add_refunds(app, resolver)
     _add_public_paths(app, resolver)
     _add_the_rest(app, resolver)
     return resolver
@@ -99,13 +102,39 @@ def _add_cancellations(app: App, resolver: APIGatewayHttpResolver) -> None:
         read_nothing(request.json_body() if request.body() else b"")
         app.stored_answers.idempotency.register_lambda_context(resolver.lambda_context)
         done = cancel_payment(app, caller, key, payment_id, request.request_id)
-        headers = _replayed(done.is_replay)
         if done.refusal:
-            answer = problem(InvalidStateError(done.refusal), done.request_id)
-            answer.headers.update(headers)
-            return answer
-        headers["Location"] = f"{_PAYMENTS}/{payment_id}"
+            return _refused(InvalidStateError(done.refusal), done.request_id, done.is_replay)
+        headers = {"Location": f"{_PAYMENTS}/{payment_id}", **_replayed(done.is_replay)}
         return json_answer(202, {"payment_id": payment_id, "status": done.status}, headers)
+
+
+def _add_refunds(app: App, resolver: APIGatewayHttpResolver) -> None:
+    path = f"{_PAYMENTS}/<payment_id>/refunds"
+
+    @resolver.post(path)
+    def post_refund(payment_id: str) -> Response[str]:
+        from functions.api.refund_request import read_refund_order
+        from riel.services.create_refund import create_refund
+
+        request = Request(resolver)
+        caller = _caller(app, resolver, request, is_write=True)
+        key = read_header(request.header("idempotency-key"))
+        order = read_refund_order(request.json_body() if request.body() else b"")
+        app.stored_answers.idempotency.register_lambda_context(resolver.lambda_context)
+        sent = request.request_id, request.traceparent
+        done = create_refund(app, caller, key, payment_id, order, *sent)
+        if done.refusal:
+            return _refused(done.refusal, done.request_id, done.is_replay)
+        headers = {"Location": f"{_PAYMENTS}/{payment_id}/refunds", **_replayed(done.is_replay)}
+        return json_answer(202, done.answer, headers)
+
+    @resolver.get(path)
+    def get_refunds(payment_id: str) -> Response[str]:
+        from riel.services.read_refunds import read_refunds, refund_view
+
+        caller = _caller(app, resolver, Request(resolver), is_write=False)
+        found = read_refunds(app, caller, payment_id)
+        return json_answer(200, {"data": [refund_view(refund) for refund in found]})
 
 
 def _add_public_paths(app: App, resolver: APIGatewayHttpResolver) -> None:
@@ -177,6 +206,13 @@ def _caller(
         raise
     resolver.context[RATE_LIMIT_HEADERS] = rate_limit_headers(allowance)
     return caller
+
+
+def _refused(error: ConflictError, request_id: str, is_replay: bool) -> Response[str]:
+    """Word a refusal that is kept: a repeat gets the first one's bytes."""
+    answer = problem(error, request_id)
+    answer.headers.update(_replayed(is_replay))
+    return answer
 
 
 def _replayed(is_replay: bool) -> dict[str, str]:

@@ -87,6 +87,8 @@ Model = TypeVar("Model", bound=BaseModel)
 Text = Annotated[str, AfterValidator(_storable)]
 FreeText = Annotated[str, AfterValidator(_free)]
 """Where people write what they like, so where card numbers turn up."""
+AmountText = Annotated[str, BeforeValidator(_amount_text)]
+"""An amount as it was sent, a text by now; its form is not judged yet."""
 
 
 class CreatePaymentRequest(BaseModel):
@@ -97,7 +99,7 @@ class CreatePaymentRequest(BaseModel):
     # In this order, because each one's rules depend on those before it.
     method: Annotated[Method, Field(strict=False)] = Method.CARD
     currency: Text
-    amount: Annotated[str, BeforeValidator(_amount_text)]
+    amount: AmountText
     description: Annotated[FreeText, Field(max_length=500)] = ""
     metadata: dict[
         Annotated[FreeText, Field(min_length=1, max_length=40)],
@@ -172,16 +174,17 @@ class EmptyRequest(BaseModel):
 def read_order(body: bytes, *, allow_loopback: bool) -> Order:
     """Read and validate a create request; raises one RejectedError that tells everything."""
     context = {"allow_loopback": allow_loopback}
-    return _validate(CreatePaymentRequest, body, context).to_order()
+    return validate(CreatePaymentRequest, body, context).to_order()
 
 
 def read_nothing(body: bytes) -> None:
     """Check the body of a request that says all in its path: empty, or an empty object."""
     if body.strip() or len(body) > MAX_BODY_BYTES:
-        _validate(EmptyRequest, body, {})
+        validate(EmptyRequest, body, {})
 
 
-def _validate(model: type[Model], body: bytes, context: dict[str, Any]) -> Model:
+def validate(model: type[Model], body: bytes, context: dict[str, Any]) -> Model:
+    """Read a body as JSON and hold it to a model; raises one RejectedError."""
     try:
         return model.model_validate(_parse(body), context=context)
     except ValidationError as error:

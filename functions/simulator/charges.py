@@ -1,28 +1,41 @@
-"""What the simulator remembers: one item for each idempotency key, one for each forced outcome."""
+"""What the simulator knows of a charge and of its refunds, and how it words them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
-from botocore.exceptions import ClientError
 
-from riel.store.items import Item, from_item, to_item
+class Status(StrEnum):
+    """What became of a charge."""
 
-if TYPE_CHECKING:
-    from types_boto3_dynamodb import DynamoDBClient
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    AWAITING = "awaiting"
+    PAID = "paid"
+    VOIDED = "voided"
+    POISONED = "poisoned"
+    """Never said: a poisoned charge is answered with what no adapter understands."""
 
-SUCCEEDED, DECLINED, POISONED = "succeeded", "declined", "poisoned"
+
+class RefundStatus(StrEnum):
+    """What became of a refund."""
+
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """The answer to one idempotency key. Money moved if, and only if, it succeeded."""
+class Refund:
+    """The answer to one idempotency key of a refund; `reference` is what the simulator calls it."""
 
     idempotency_key: str
-    charge_id: str
+    reference: str
+    refund_id: str
     payment_id: str
+    charge_id: str
     amount: int
     currency: str
     status: str
@@ -30,75 +43,85 @@ class Charge:
     decline_code: str = ""
 
 
-class ChargeTable:
-    """The simulator's own table; `pk` is its only key."""
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """The answer to one idempotency key of one of the simulated PSPs; amounts in minor units.
 
-    def __init__(self, dynamodb: DynamoDBClient, table: str) -> None:
-        self._dynamodb = dynamodb
-        self._table = table
+    `state` is what is stored; a voucher's `status` follows from it and from what was `received`,
+    so a deposit is one addition and nothing else. `echo` is the payment that the answer names,
+    `voucher` an OXXO reference or a CLABE, `deposits` what came by the deposit's id.
+    """
 
-    def put(self, charge: Charge) -> Charge:
-        """Remember the answer to a key, unless there is one; return the one that counts."""
-        try:
-            self._dynamodb.put_item(
-                TableName=self._table,
-                Item=to_item({"pk": f"key#{charge.idempotency_key}", **asdict(charge)}),
-                # A poisoned answer moved no money, so a healed payment may replace it.
-                ConditionExpression="attribute_not_exists(pk) OR #status = :poisoned",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":poisoned": {"S": POISONED}},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            return self.get(charge.idempotency_key) or charge
-        return charge
+    idempotency_key: str
+    charge_id: str
+    gateway: str
+    payment_id: str
+    echo: str
+    amount: int
+    currency: str
+    method: str
+    state: str
+    created_at: str
+    token: str = ""
+    decline_code: str = ""
+    voucher: str = ""
+    expires_at: str = ""
+    events_url: str = ""
+    received: int = 0
+    refunded: int = 0
+    deposits: Mapping[str, int] = field(default_factory=dict)
+    refunds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def get(self, key: str) -> Charge | None:
-        """Find the answer to a key."""
-        fields = self._get(f"key#{key}")
-        return _charge(fields) if fields else None
+    @property
+    def status(self) -> Status:
+        """Where the charge stands: enough money makes a voucher paid, even a voided one."""
+        if self.voucher and self.received >= self.amount:
+            return Status.PAID
+        return Status(self.state)
 
-    def all(self) -> Iterator[Charge]:
-        """Every charge that moved money. A scan: the simulator is for tests and demos."""
-        pages = self._dynamodb.get_paginator("scan").paginate(
-            TableName=self._table, ConsistentRead=True
-        )
-        for page in pages:
-            for item in page["Items"]:
-                fields = from_item(item)
-                if fields["pk"].startswith("key#") and fields["status"] == SUCCEEDED:
-                    yield _charge(fields)
+    @property
+    def has_moved_money(self) -> bool:
+        """Whether the payer was charged."""
+        return self.status in (Status.SUCCEEDED, Status.PAID)
 
-    def force(self, payment_id: str, token: str) -> None:
-        """From now on, decide this payment by another token."""
-        item = to_item({"pk": f"outcome#{payment_id}", "token": token})
-        self._dynamodb.put_item(TableName=self._table, Item=item)
-
-    def forced(self, payment_id: str) -> str | None:
-        """The token that was forced on a payment, if any."""
-        fields = self._get(f"outcome#{payment_id}")
-        return fields["token"] if fields else None
-
-    def first_seen_ms(self, payment_id: str, now_ms: int) -> int:
-        """When this payment was asked for first, in epoch milliseconds."""
-        answer = self._dynamodb.update_item(
-            TableName=self._table,
-            Key={"pk": {"S": f"seen#{payment_id}"}},
-            UpdateExpression="SET seen_at = if_not_exists(seen_at, :now)",
-            ExpressionAttributeValues={":now": {"N": str(now_ms)}},
-            ReturnValues="ALL_NEW",
-        )
-        return int(answer["Attributes"]["seen_at"]["N"])
-
-    def _get(self, pk: str) -> dict[str, Any] | None:
-        answer = self._dynamodb.get_item(
-            TableName=self._table, Key={"pk": {"S": pk}}, ConsistentRead=True
-        )
-        item: Item | None = answer.get("Item")
-        return from_item(item) if item else None
+    def refund(self, key: str) -> Refund | None:
+        """Find one refund of this charge."""
+        fields = self.refunds.get(key)
+        return Refund(**fields) if fields else None
 
 
-def _charge(fields: dict[str, Any]) -> Charge:
-    fields.setdefault("decline_code", "")
-    return Charge(**{name: fields[name] for name in Charge.__dataclass_fields__})
+def line(charge: Charge) -> dict[str, Any]:
+    """Word a charge for the list of all that moved money."""
+    return {
+        "charge_id": charge.charge_id,
+        "payment_id": charge.payment_id,
+        "idempotency_key": charge.idempotency_key,
+        "amount": charge.amount,
+        "currency": charge.currency,
+        "status": charge.status,
+        "created_at": charge.created_at,
+        "gateway": charge.gateway,
+        "method": charge.method,
+        "received": charge.received,
+        "refunded": charge.refunded,
+    }
+
+
+def worded(charge: Charge) -> dict[str, Any]:
+    """Word a charge for who asked for it."""
+    if charge.status is Status.POISONED:
+        return {"verdict": "perhaps", "charge_id": charge.charge_id}
+    return {
+        **line(charge),
+        "payment_id": charge.echo,
+        "decline_code": charge.decline_code,
+        "next_action": _next_action(charge) if charge.status is Status.AWAITING else None,
+    }
+
+
+def _next_action(charge: Charge) -> dict[str, str]:
+    if charge.method == "oxxo":
+        action = {"type": "oxxo_voucher", "reference": charge.voucher}
+    else:
+        action = {"type": "spei_transfer", "clabe": charge.voucher}
+    return {**action, "expires_at": charge.expires_at}

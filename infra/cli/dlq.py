@@ -1,4 +1,4 @@
-"""`riel dlq list | show | redrive`."""
+"""`riel dlq list | show | redrive`, and what `quarantine` adds to it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,26 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import dead_letter_screens
+from infra.cli import dead_letter_screens, quarantine
 from infra.cli.durations import parse_duration
-from infra.cli.options import JsonOption, StageOption, new_group
+from infra.cli.options import JsonOption, QueueArgument, StageOption, new_group
 from infra.cli.output import console, print_json
 from infra.cli.stage_access import LOCAL, StageAccess, open_stage
-from infra.names import DEAD_LETTER_QUEUES
+from infra.stages import stage_named
 from riel.services.dead_letters import DeadLetter
 from riel.services.list_dead_letters import list_dead_letters
 from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
 
 app = new_group(help="Deal with dead letters.")
-QueueArgument = Annotated[
-    str, typer.Argument(metavar="QUEUE", help=f"One of {', '.join(DEAD_LETTER_QUEUES)}.")
-]
 
 
 @app.command("list")
 def list_letters(stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
     """List the dead letters of every queue, with reason and payment."""
     access = open_stage(stage)
-    with ThreadPoolExecutor(len(DEAD_LETTER_QUEUES)) as pool:
-        found = pool.map(lambda name: _letters(access, name), DEAD_LETTER_QUEUES)
+    queues = stage_named(stage).dead_letter_queues
+    with ThreadPoolExecutor(len(queues)) as pool:
+        found = pool.map(lambda name: _letters(access, name), queues)
         letters = [letter for of_queue in found for letter in of_queue]
     now = access.app.clock()
     if as_json:
@@ -81,6 +79,10 @@ def redrive(
         dead_letter_screens.print_redriven(queue, done, dry_run)
     if done.left:
         raise typer.Exit(1)
+
+
+for _command in (quarantine.quarantine, quarantine.quarantined, quarantine.release):
+    app.command()(_command)
 
 
 def _letters(access: StageAccess, queue: str) -> list[DeadLetter]:

@@ -28,7 +28,17 @@ _COMMANDS = {
         "infra.cli.payments:app",
         "Look at payments and decide reviews: show, list, watch, resolve.",
     ),
-    "dlq": ("infra.cli.dlq:app", "Deal with dead letters: list, show, redrive."),
+    "refunds": ("infra.cli.refunds:app", "Decide refunds in review: resolve."),
+    "flags": ("infra.cli.flags:app", "Kill switches of gateways and methods: show, set."),
+    "gateways": (
+        "infra.cli.gateways:app",
+        "Look at PSPs' events that wait for a person: events, show, retry.",
+    ),
+    "simulator": ("infra.cli.simulator:app", "Act for the payer at the simulated PSP: pay."),
+    "dlq": (
+        "infra.cli.dlq:app",
+        "Deal with dead letters: list, show, redrive, quarantine, quarantined, release.",
+    ),
     "outbox": ("infra.cli.outbox:app", "Publish again what may have been lost: replay."),
 }
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from infra.stages import LOCAL
+
 
 def new_group(help: str) -> typer.Typer:  # noqa: A002 - typer's own name for it
     """Make a group of commands that is shown as plainly as the rest."""
@@ -21,3 +23,6 @@ StageOption = Annotated[
     str, typer.Option("--stage", metavar="STAGE", help="local, dev or prod.", show_default=True)
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+QueueArgument = Annotated[
+    str, typer.Argument(metavar="QUEUE", help=f"One of {', '.join(LOCAL.dead_letter_queues)}.")
+]

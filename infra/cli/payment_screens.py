@@ -12,15 +12,20 @@ from rich.text import Text
 
 from infra.cli.durations import precise
 from infra.cli.output import new_table, styled
+from infra.cli.refund_screens import refund_document, refunds_table
 from riel.domain.instants import to_text
+from riel.domain.money import Money
 from riel.domain.payment import Payment, Status, Transition
+from riel.domain.refund import Refund
 from riel.ids import mode
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import Attempt, Delivery
 
 
 def payment_document(
-    payment: Payment, deliveries: Sequence[Delivery] | None = None
+    payment: Payment,
+    deliveries: Sequence[Delivery] | None = None,
+    refunds: Sequence[Refund] | None = None,
 ) -> dict[str, Any]:
     """Return a payment as the API shows it, with what only an operator sees added."""
     document = payment_view(payment)
@@ -29,18 +34,28 @@ def payment_document(
     for shown, line in zip(document["history"], payment.history, strict=True):
         if line.note:
             shown["note"] = line.note
+    if refunds is not None:
+        document["refunds"] = [refund_document(refund) for refund in refunds]
     if deliveries is not None:
         document["deliveries"] = [_delivery_document(delivery) for delivery in deliveries]
     return document
 
 
-def print_payment(out: Console, payment: Payment, deliveries: Sequence[Delivery]) -> None:
-    """Print one payment: what it is, its history with durations, its webhooks."""
+def print_payment(
+    out: Console,
+    payment: Payment,
+    deliveries: Sequence[Delivery],
+    refunds: Sequence[Refund] = (),
+) -> None:
+    """Print one payment: what it is, its history with durations, its refunds, its webhooks."""
     out.print(_headline(payment))
     for name, value in _facts(payment):
         out.print(Text.assemble((f"  {name:<12}", "dim"), value), soft_wrap=True)
     out.print()
     out.print(_history(payment))
+    if refunds:
+        out.print()
+        out.print(refunds_table(refunds))
     if payment.webhook_url:
         out.print()
         _print_deliveries(out, payment, deliveries)
@@ -98,13 +113,33 @@ def _facts(payment: Payment) -> list[tuple[str, str]]:
     ]
     if payment.failure:
         facts.append(("failure", f"{payment.failure.code}: {payment.failure.message}"))
+    facts += _money_facts(payment)
     if payment.status == Status.PROCESSING:
         lost = f", {payment.unknown_outcomes} answers lost" if payment.unknown_outcomes else ""
         facts.append(("waiting", f"taken up {payment.fence} times{lost}"))
+    action = payment.next_action
+    if action and payment.status == Status.AWAITING_PAYMENT:
+        until = f"until {_day_and_time(action.expires_at)[:19]} UTC"
+        facts.append(("payer has to", f"{action.type} {action.reference or action.clabe}, {until}"))
     if payment.attention:
         reason = f": {payment.attention_reason}" if payment.attention_reason else ""
         facts.append(("attention", payment.attention + reason))
     return [(name, value) for name, value in facts if value]
+
+
+def _money_facts(payment: Payment) -> list[tuple[str, str]]:
+    """What came and went, where that is not simply the amount."""
+    currency = payment.amount.currency
+    reserved = payment.reserved_minor - payment.refunded_minor
+    amounts = (
+        (
+            "received",
+            payment.received_minor if payment.received_minor != payment.amount.minor else 0,
+        ),
+        ("refunded", payment.refunded_minor),
+        ("refunding", reserved),
+    )
+    return [(name, f"{Money(minor, currency)} {currency}") for name, minor in amounts if minor]
 
 
 def _history(payment: Payment) -> Table:

@@ -36,7 +36,7 @@ def show(
     stage: StageOption = LOCAL,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one payment with its whole history and its webhooks."""
+    """Show one payment with its whole history, its refunds and its webhooks."""
     access = open_stage(stage)
     if not looks_like("pay", payment_id):
         raise OperatorError(
@@ -50,10 +50,11 @@ def show(
             f"List what is there with: {command()} payments list{stage_option(stage)}",
         )
     deliveries = access.app.deliveries.of_payment(payment_id)
+    refunds = access.app.refunds.of_payment(payment_id) if payment.refund_count else []
     if as_json:
-        print_json(payment_screens.payment_document(payment, deliveries))
+        print_json(payment_screens.payment_document(payment, deliveries, refunds))
     else:
-        payment_screens.print_payment(console(), payment, deliveries)
+        payment_screens.print_payment(console(), payment, deliveries, refunds)
 
 
 @app.command("list")

@@ -17,7 +17,7 @@ import boto3
 from infra.cli.errors import OperatorError, UsageError
 from infra.local.aws import CREDENTIALS
 from infra.local.state import STATE_FOLDER, LocalState, read_state, running_pid
-from infra.names import DEAD_LETTER_QUEUES, WORK_QUEUES, Names
+from infra.names import Names
 from infra.stages import UnknownStageError, stage_named
 from riel.app import App
 from riel.config import Config
@@ -43,10 +43,9 @@ class StageAccess:
 
     def dead_letter_queue(self, name: str) -> DeadLetterQueue:
         """Return a dead-letter queue by its short name; raises UsageError for an unknown one."""
-        if name not in DEAD_LETTER_QUEUES:
-            raise UsageError(
-                f"There is no queue {name!r}.", f"The queues are {', '.join(DEAD_LETTER_QUEUES)}."
-            )
+        known = stage_named(self.stage).dead_letter_queues
+        if name not in known:
+            raise UsageError(f"There is no queue {name!r}.", f"The queues are {', '.join(known)}.")
         wait_seconds = 0 if self.local else AWS_WAIT_SECONDS
         return DeadLetterQueue(name, self.queue(f"{name}-dlq"), wait_seconds)
 
@@ -132,8 +131,9 @@ def _open_aws(stage: str) -> StageAccess:
 
 
 def _queue_urls(sqs: Any, stage: str, names: Names) -> dict[str, str]:
-    full = {name: names.queue(name) for name in WORK_QUEUES}
-    full |= {f"{name}-dlq": names.dead_letter_queue(name) for name in DEAD_LETTER_QUEUES}
+    settings = stage_named(stage)
+    full = {name: names.queue(name) for name in settings.queues}
+    full |= {f"{n}-dlq": names.dead_letter_queue(n) for n in settings.dead_letter_queues}
     try:
         return {
             short: sqs.get_queue_url(QueueName=name)["QueueUrl"] for short, name in full.items()
@@ -146,12 +146,15 @@ def _queue_urls(sqs: Any, stage: str, names: Names) -> dict[str, str]:
 
 
 def _app(stage: str, names: Names, urls: Mapping[str, str], aws: Mapping[str, Any]) -> App:
+    settings = stage_named(stage)
     config = Config(
         stage=stage,
         payments_table=names.table("payments"),
         outbox_table=names.table("outbox"),
         merchants_table=names.table("merchants"),
         payments_queue_url=urls["payments"],
+        gateway_queues={g: urls[queue] for g, queue in settings.gateway_queues.items()},
+        gateway_events_queue_url=urls["gateway-events"],
         webhooks_queue_url=urls["webhooks"],
         webhooks_dlq_url=urls["webhooks-dlq"],
     )

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from infra.cli.stage_access import StageAccess
-from infra.names import DEAD_LETTER_QUEUES, FUNCTIONS, SIMULATOR, TABLES
+from infra.names import FUNCTIONS, SIMULATOR, TABLES
 from infra.stages import SimulatorPlace, stage_named
 
 _AGE_WINDOW = timedelta(minutes=3)
@@ -28,7 +28,7 @@ def report(access: StageAccess) -> dict[str, Any]:
             )
         )
         return {
-            **_addresses(access),
+            **addresses(access),
             "functions": _functions(access),
             "queues": _queues(access, depths, ages.result()),
             "tables": {n: {"name": access.names.table(n)} for n in _tables(access)},
@@ -36,7 +36,8 @@ def report(access: StageAccess) -> dict[str, Any]:
         }
 
 
-def _addresses(access: StageAccess) -> dict[str, Any]:
+def addresses(access: StageAccess) -> dict[str, Any]:
+    """Return where a stage's API, simulator and AWS are; None for what it does not have."""
     if access.local:
         local = access.local
         return {
@@ -84,7 +85,7 @@ def _queues(
         # CloudWatch's last word may be older than the depth.
         is_empty = not any(depths[short].values())
         queues[short]["oldest_seconds"] = None if is_empty else ages.get(name)
-        if short in DEAD_LETTER_QUEUES:
+        if f"{short}-dlq" in depths:
             dead = depths[f"{short}-dlq"]
             queues[short]["dead_letter_queue"] = f"{short}-dlq"
             queues[short]["dead_letters"] = dead["visible"] + dead["in_flight"]

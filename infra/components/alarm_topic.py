@@ -45,10 +45,12 @@ class AlarmTopic(sns.Topic):
         above: float,
         description: str,
         evaluation_periods: int = 1,
+        silence: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING,
     ) -> cloudwatch.Alarm:
         """An alarm `riel-<stage>-<what>` that fires when the metric exceeds `above`.
 
-        Silence is health: a queue or function that nobody uses publishes nothing.
+        Silence is health: a queue or function that nobody uses publishes nothing. What has to
+        report every minute says otherwise.
         """
         alarm = cloudwatch.Alarm(
             scope,
@@ -59,7 +61,7 @@ class AlarmTopic(sns.Topic):
             threshold=above,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=evaluation_periods,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=silence,
         )
         alarm.add_alarm_action(actions.SnsAction(self))
         return alarm

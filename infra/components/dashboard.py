@@ -16,15 +16,27 @@ HALF, THIRD = 12, 8
 
 # What the functions count (riel.observability), by the function that counts it.
 PAYMENT_METRICS = {
-    "api": ("PaymentAccepted",),
+    "api": ("PaymentAccepted", "PaymentCanceled"),
     "processor": (
         "PaymentCompleted",
         "PaymentFailed",
+        "PaymentAwaitingPayment",
+        "PaymentExpired",
         "PaymentInReview",
         "PaymentStepDeferred",
         "OutcomeUnknown",
+        "PaymentFellBack",
     ),
 }
+REFUND_METRICS = {
+    "api": ("RefundAccepted",),
+    "processor": ("RefundCompleted", "RefundFailed", "RefundInReview"),
+}
+GATEWAY_METRICS = {
+    "gateway-webhooks": ("GatewayEventReceived", "GatewaySignatureInvalid"),
+    "processor": ("GatewayEventProcessed", "GatewayEventUnmatched", "GatewayContradicted"),
+}
+SWEEPER_METRICS = {"sweeper": ("SweeperLagSeconds",)}
 WEBHOOK_METRICS = {"webhook-sender": ("WebhookDelivered", "WebhookRetried", "WebhookDeadLettered")}
 
 
@@ -49,6 +61,11 @@ class Dashboard(cloudwatch.Dashboard):
         self.add_widgets(
             _graph("Payments", _counts(names.function, PAYMENT_METRICS), width=HALF),
             _graph("Webhooks", _counts(names.function, WEBHOOK_METRICS), width=HALF),
+        )
+        self.add_widgets(
+            _graph("Refunds", _counts(names.function, REFUND_METRICS)),
+            _graph("Gateway events", _counts(names.function, GATEWAY_METRICS)),
+            _graph("Sweeper lag", _counts(names.function, SWEEPER_METRICS, "Maximum")),
         )
         self.add_widgets(
             _graph("Invocations", [f.metric_invocations(period=ONE_MINUTE) for f in functions]),
@@ -97,14 +114,16 @@ def _front_door(http_api: apigateway.HttpApi) -> list[cloudwatch.GraphWidget]:
 
 
 def _counts(
-    full_name: Callable[[str], str], metrics: Mapping[str, Sequence[str]]
+    full_name: Callable[[str], str],
+    metrics: Mapping[str, Sequence[str]],
+    statistic: str = "Sum",
 ) -> list[cloudwatch.Metric]:
     return [
         cloudwatch.Metric(
             namespace="Riel",
             metric_name=metric,
             dimensions_map={"service": full_name(function)},
-            statistic="Sum",
+            statistic=statistic,
             period=ONE_MINUTE,
         )
         for function, counted in metrics.items()

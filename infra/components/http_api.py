@@ -1,4 +1,4 @@
-"""The public HTTP API: every request goes to one function, throttled and logged."""
+"""The public HTTP API: merchants' requests and the PSPs' events, throttled and logged."""
 
 import json
 
@@ -51,8 +51,14 @@ class JsonAccessLog:
         return rest.AccessLogFormat.custom(json.dumps(ACCESS_LOG_FIELDS))
 
 
+GATEWAY_WEBHOOKS_PATH = "/api/v1/gateways/{gateway}/webhooks"
+
+
 class HttpApi(apigateway.HttpApi):
-    """An HTTP API whose `$default` route and stage lead to one function, payload format 2.0."""
+    """An HTTP API with payload format 2.0: one function for all paths but that of the PSPs' events.
+
+    So a flood of the one never takes the other's workers, and each may do only its own.
+    """
 
     def __init__(
         self,
@@ -61,6 +67,7 @@ class HttpApi(apigateway.HttpApi):
         *,
         stage: Stage,
         function: lambda_.IFunction,
+        gateway_webhooks: lambda_.IFunction,
         alarms: AlarmTopic,
     ) -> None:
         names = Names(stage.name)
@@ -70,6 +77,11 @@ class HttpApi(apigateway.HttpApi):
             api_name=names.prefix,
             create_default_stage=False,
             default_integration=HttpLambdaIntegration("Function", function),
+        )
+        self.add_routes(
+            path=GATEWAY_WEBHOOKS_PATH,
+            methods=[apigateway.HttpMethod.POST],
+            integration=HttpLambdaIntegration("GatewayWebhooks", gateway_webhooks),
         )
         log_group = LogGroup(self, "AccessLogs", stage=stage, name=names.access_log_group)
         self.entry = self.add_stage(
@@ -84,8 +96,8 @@ class HttpApi(apigateway.HttpApi):
         self._add_alarms(stage, alarms)
         accept(
             self,
-            "The function checks the merchant's API key before it reads anything else; health and "
-            "the documentation are public, and HTTP APIs have no API keys of their own.",
+            "The functions check the merchant's API key, or the PSP's signature, before anything "
+            "else; health and the documentation are public, and HTTP APIs have no API keys.",
             f"{SOLUTIONS}APIG4",
         )
 

@@ -1,95 +1,13 @@
 """Alarms on what the functions count themselves: the business, not the machinery."""
 
-from dataclasses import dataclass
-
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from infra.components.alarm_topic import AlarmTopic
+from infra.components.count_alarms import COUNT_ALARMS
 from infra.names import Names
 from infra.stages import Stage
-
-
-@dataclass(frozen=True)
-class CountAlarm:
-    """Fires when a function counted more than `above` within the minutes."""
-
-    what: str
-    function: str
-    metric: str
-    above: int
-    minutes: int
-    description: str
-
-
-COUNT_ALARMS = (
-    CountAlarm(
-        "api-defects",
-        "api",
-        "ApiDefect",
-        above=0,
-        minutes=1,
-        description="A merchant was answered 500: a defect of ours.",
-    ),
-    CountAlarm(
-        "payments-refused-busy",
-        "api",
-        "PaymentRefusedBusy",
-        above=0,
-        minutes=5,
-        description="New payments are refused: too many wait for their gateway already.",
-    ),
-    CountAlarm(
-        "rate-not-checked",
-        "api",
-        "RateNotChecked",
-        above=0,
-        minutes=5,
-        description="Reads go on without a limit: the limits table does not answer.",
-    ),
-    CountAlarm(
-        "backlog-not-read",
-        "api",
-        "BacklogNotRead",
-        above=0,
-        minutes=15,
-        description="Payments are taken without back-pressure: the figure can not be read.",
-    ),
-    CountAlarm(
-        "backlog-not-measured",
-        "processor",
-        "BacklogNotMeasured",
-        above=0,
-        minutes=15,
-        description="Payments are taken without back-pressure: the figure is not written.",
-    ),
-    CountAlarm(
-        "gateway-deferrals",
-        "processor",
-        "PaymentStepDeferred",
-        # One payment that can not reach its PSP is deferred three times in any quarter of an hour.
-        above=2,
-        minutes=15,
-        description="Payments wait: their gateway is unavailable or does not answer.",
-    ),
-    CountAlarm(
-        "gateway-unmapped",
-        "processor",
-        "GatewayAnswerUnmapped",
-        above=0,
-        minutes=1,
-        description="psp_unmapped_status: a gateway answered what no adapter understands.",
-    ),
-    CountAlarm(
-        "payments-in-review",
-        "processor",
-        "PaymentInReview",
-        above=0,
-        minutes=1,
-        description="A payment waits for a person: its outcome is contradicted or unknown.",
-    ),
-)
 
 
 class PaymentAlarms(Construct):
@@ -100,6 +18,7 @@ class PaymentAlarms(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         names = Names(stage.name)
+        self._add_sweeper_lag(stage, alarms)
         for alarm in COUNT_ALARMS:
             metric = cloudwatch.Metric(
                 namespace="Riel",
@@ -110,9 +29,28 @@ class PaymentAlarms(Construct):
             )
             alarms.alarm_when(
                 self,
-                alarm.metric,
+                alarm.what.title().replace("-", ""),
                 alarm.what,
                 metric,
                 above=alarm.above,
                 description=alarm.description,
             )
+
+    def _add_sweeper_lag(self, stage: Stage, alarms: AlarmTopic) -> None:
+        """The sweeper tells its lag at each run, so no word from it is the worst word."""
+        alarms.alarm_when(
+            self,
+            "SweeperLag",
+            "sweeper-lag",
+            cloudwatch.Metric(
+                namespace="Riel",
+                metric_name="SweeperLagSeconds",
+                dimensions_map={"service": Names(stage.name).function("sweeper")},
+                period=Duration.minutes(5),
+                statistic="Maximum",
+            ),
+            above=stage.sweeper.lag_alarm_seconds,
+            evaluation_periods=2,
+            description="The sweeper does not run, or falls behind what it has to look through.",
+            silence=cloudwatch.TreatMissingData.BREACHING,
+        )

@@ -34,6 +34,7 @@ class PythonFunction(lambda_.Function):
 
     ``sends_to_itself`` is for one that puts messages on its own queue: Lambda takes about sixteen
     such rounds for a runaway loop and stops them, while ours count their rounds themselves.
+    ``runs_by_clock`` is for one that a schedule invokes: its next run makes up for a failed one.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class PythonFunction(lambda_.Function):
         name: str,
         environment: Mapping[str, str],
         sends_to_itself: bool = False,
+        runs_by_clock: bool = False,
     ) -> None:
         stage = platform.stage
         names, settings = Names(stage.name), stage.functions[name]
@@ -81,8 +83,20 @@ class PythonFunction(lambda_.Function):
             tracing=lambda_.Tracing.ACTIVE if stage.active_tracing else lambda_.Tracing.DISABLED,
             recursive_loop=lambda_.RecursiveLoop.ALLOW if sends_to_itself else None,
         )
+        if runs_by_clock:
+            self._run_once_for_each_tick()
         self._add_alarms(name, platform.alarms)
         self._accept_findings(stage)
+
+    def _run_once_for_each_tick(self) -> None:
+        """Lambda would run a failed asynchronous event twice more, beside the ticks that follow."""
+        self.configure_async_invoke(retry_attempts=0, max_event_age=ONE_MINUTE)
+        accept(
+            self,
+            "Its event says only that a minute has passed: the next one makes up for it, and an "
+            "alarm tells when none succeeds.",
+            f"{SERVERLESS}LambdaAsyncFailureDestination",
+        )
 
     def _add_alarms(self, name: str, alarms: AlarmTopic) -> None:
         alarms.alarm_when(
@@ -112,7 +126,7 @@ class PythonFunction(lambda_.Function):
         )
         accept(
             self,
-            "Nobody invokes it asynchronously; failures of its queue or stream have a DLQ there.",
+            "Failures of its queue or stream have a DLQ there, and a clock's tick is worth none.",
             f"{SERVERLESS}LambdaDLQ",
         )
         if stage.active_tracing:

@@ -57,7 +57,13 @@ class Engine:
         shutil.rmtree(self.temporary_folder, ignore_errors=True)
 
 
-def start_engine(product: list[socket.socket], aws: socket.socket, log_file: Path) -> Engine:
+def start_engine(
+    product: list[socket.socket],
+    aws: socket.socket,
+    log_file: Path,
+    *,
+    deliver_twice: bool = False,
+) -> Engine:
     """Start the engine's process on the given listeners; it answers in about 0.3 s."""
     remove_abandoned_folders()
     temporary_folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
@@ -73,6 +79,7 @@ def start_engine(product: list[socket.socket], aws: socket.socket, log_file: Pat
             f"--aws-port={aws_port}",
             f"--temporary-folder={temporary_folder}",
             f"--concurrency={CONCURRENT_REQUESTS}",
+            *(["--deliver-twice"] if deliver_twice else []),
         ],
         environment=clean_environment(temporary_folder, **settings),
         listeners=listeners,

@@ -19,16 +19,20 @@ from pathlib import Path
 import uvicorn
 from ministack.app import app as engine
 from ministack.core.concurrency import esm_wake
+from ministack.services import scheduler
 
 from infra.local.alarms import match_alarms_by_dimension
 from infra.local.asgi import Application, Receive, Scope, Send
 from infra.local.aws_port import AwsPort
 from infra.local.processes import end_with_group, inherited_listeners, watch_parent
 from infra.local.product_port import ProductPort
+from infra.local.repeats import RepeatedSends
 
 # The engine's loop that polls queues sleeps up to a second, so a message whose delay has passed
 # would come up to a second late. It is woken this often instead.
 _QUEUE_POLL_SECONDS = 0.1
+# It looks for due schedules every ten seconds, so one of a minute would come after up to seventy.
+_SCHEDULE_POLL_SECONDS = 1
 
 
 class LocalGateway:
@@ -70,8 +74,10 @@ def main() -> None:
     temporary_folder = Path(arguments.temporary_folder)
     _raise_open_files_limit()
     match_alarms_by_dimension()
+    scheduler._SCHEDULE_TICK_INTERVAL = _SCHEDULE_POLL_SECONDS  # noqa: SLF001 - it has no setting
     product = ProductPort(engine, concurrency=arguments.concurrency)
-    gateway = LocalGateway(engine, product, arguments.aws_port)
+    aws = RepeatedSends(engine) if arguments.deliver_twice else engine
+    gateway = LocalGateway(aws, product, arguments.aws_port)
     server = _Server(
         uvicorn.Config(
             gateway,
@@ -99,6 +105,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--aws-port", type=int, required=True)
     parser.add_argument("--temporary-folder", required=True)
     parser.add_argument("--concurrency", type=int, required=True)
+    parser.add_argument("--deliver-twice", action="store_true")
     return parser.parse_args()
 
 

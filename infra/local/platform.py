@@ -65,11 +65,16 @@ class LocalPlatform:
         simulator_port: int = PREFERRED_SIMULATOR_PORT,
         state_folder: Path = STATE_FOLDER,
         on_step: StepObserver = _ignore_step,
+        deliver_twice: bool = False,
     ) -> None:
-        """Port 0 takes free ones; a taken product port is an error, the other two give way."""
+        """Port 0 takes free ones; a taken product port is an error, the other two give way.
+
+        `deliver_twice` is for tests: every queue message and every stream record comes twice.
+        """
         self._ports = (port, aws_port, simulator_port)
         self._folder = state_folder
         self._on_step = on_step
+        self._deliver_twice = deliver_twice
         self._lock = StageLock(state_folder)
         self._state: LocalState | None = None
         self._engine: Engine | None = None
@@ -84,6 +89,13 @@ class LocalPlatform:
         if self._state is None:
             raise LocalStageError("The local stage is not started.")
         return self._state
+
+    @property
+    def worker_folder(self) -> Path:
+        """Under which the functions' workers live, so that they can be told from all others."""
+        if self._engine is None:
+            raise LocalStageError("The local stage is not started.")
+        return self._engine.temporary_folder
 
     def __enter__(self) -> Self:
         self.start()
@@ -149,7 +161,9 @@ class LocalPlatform:
             self._engine.wait_until_ready()
         aws = Aws(self._engine.endpoint)
         with self._step("deploy"):
-            outputs = deploy(aws, assembly, {"SimulatorUrl": simulator_url})
+            public_url = f"http://127.0.0.1:{api_port}"
+            parameters = {"SimulatorUrl": simulator_url, "PublicUrl": public_url}
+            outputs = deploy(aws, assembly, parameters)
             create_simulator_table(aws, _NAMES)
             self._start_pollers(aws)
         with self._step("warm up"), ThreadPoolExecutor(1) as beside:
@@ -182,7 +196,12 @@ class LocalPlatform:
                 raise LocalStageError(f"The template can not be made: {error}") from error
 
     def _start_engine(self, product: list[socket.socket], aws: socket.socket) -> Engine:
-        engine = start_engine(product, aws, self._folder / "logs" / "engine.log")
+        engine = start_engine(
+            product,
+            aws,
+            self._folder / "logs" / "engine.log",
+            deliver_twice=self._deliver_twice,
+        )
         self._cleanups.callback(engine.stop)
         for listener in [*product, aws]:
             listener.close()  # the child has its own copies; a dead child must free the ports
@@ -197,7 +216,8 @@ class LocalPlatform:
 
     def _start_pollers(self, aws: Aws) -> None:
         ages = IteratorAges()
-        self._streams = streams = StreamMappings(aws, ages.observe)
+        readers = 2 if self._deliver_twice else 1
+        self._streams = streams = StreamMappings(aws, ages.observe, readers)
         metrics = MetricPublisher(aws, ages)
         self._cleanups.callback(metrics.stop)
         self._cleanups.callback(streams.stop)

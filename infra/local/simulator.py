@@ -2,7 +2,8 @@
 
 Stands in for the PSP's servers, reached over a real connection. On the `dev` stage the same
 handler runs as a Lambda behind a function URL; here each request becomes the event that the
-function URL would send. A client that hangs up does not stop the handler, as at a real PSP.
+function URL would send. A client that hangs up does not stop the handler, as at a real PSP, and
+its events go out after the answer, as a real PSP's do.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import importlib
 import json
 import logging
 import os
@@ -20,20 +20,24 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from random import Random
 from typing import Any, Final
 
 import uvicorn
 
+from functions.simulator.server import new_handler, new_poster
 from infra.local.asgi import DisconnectedError, Receive, Scope, Send, read_body
 from infra.local.processes import inherited_listeners, watch_parent
+from infra.local.simulator_events import EventPool
+from riel.config import SimulatorConfig
 
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Mapping[str, Any], Any], Any]
 HttpAnswer = tuple[int, list[tuple[str, str]], bytes]
 
-HANDLER: Final = "functions.simulator.handler"
-CONCURRENT_REQUESTS: Final = 64
+# One that is never answered holds its thread for half a minute; look-ups must pass beside many.
+CONCURRENT_REQUESTS: Final = 256
 FUNCTION_TIMEOUT_SECONDS: Final = 60
 _MAX_BODY_BYTES: Final = 1024 * 1024
 _JSON: Final = [("content-type", "application/json")]
@@ -157,11 +161,14 @@ def main() -> None:
     """Serve until the parent says so or ends."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--listeners", required=True)
-    parser.add_argument("--handler", default=HANDLER)
     arguments = parser.parse_args()
-    handler: Handler = importlib.import_module(arguments.handler).handler
+    settings = SimulatorConfig.from_environment()
+    events = EventPool(new_poster(settings).post, settings.events, Random())
     config = uvicorn.Config(
-        HandlerServer(handler), access_log=False, log_level="warning", lifespan="off"
+        HandlerServer(new_handler(settings, events.send)),
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
     )
     server = uvicorn.Server(config)
     # Handlers may still sleep for many seconds; nothing of theirs is worth waiting for.

@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,15 +19,21 @@ from infra.names import Names
 _USER_SETTINGS: Final = {
     "RIEL_SIMULATOR_LATENCY": "0.05-0.2",
     "RIEL_SIMULATOR_SUCCESS_RATE": "0.9",
+    "RIEL_SIMULATOR_CAPACITY": "0",
+    "RIEL_SIMULATOR_EVENTS": "delay=0-0.5",
 }
 
 
 def start_simulator(
-    engine: Engine, listener: socket.socket, names: Names, log_file: Path
+    engine: Engine,
+    listener: socket.socket,
+    names: Names,
+    log_file: Path,
+    user_settings: Mapping[str, str] = os.environ,
 ) -> ChildProcess:
-    """Start the simulator on a listener; its table is on the engine."""
+    """Start the simulator on a listener; its table and its secret are on the engine."""
     folder = Path(tempfile.mkdtemp(prefix="simulator-", dir=engine.temporary_folder))
-    settings = {n: os.environ.get(n) or default for n, default in _USER_SETTINGS.items()}
+    settings = {n: user_settings.get(n) or default for n, default in _USER_SETTINGS.items()}
     environment = clean_environment(
         folder,
         AWS_ENDPOINT_URL=engine.endpoint,
@@ -34,6 +41,7 @@ def start_simulator(
         AWS_DEFAULT_REGION=REGION,
         RIEL_STAGE=names.stage,
         RIEL_SIMULATOR_TABLE=names.table("simulator"),
+        RIEL_SIMULATOR_SECRET=names.secret("simulator"),
         POWERTOOLS_SERVICE_NAME=names.function("simulator"),
         **CREDENTIALS,
         **settings,

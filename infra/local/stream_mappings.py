@@ -24,8 +24,10 @@ _REFRESH_SECONDS: Final = 2.0
 class StreamMappings:
     """All stream mappings of the engine, polled by threads of this process."""
 
-    def __init__(self, aws: Aws, observe_age: AgeObserver) -> None:
+    def __init__(self, aws: Aws, observe_age: AgeObserver, readers: int = 1) -> None:
+        """`readers` poll each shard on their own, so that two deliver every record twice."""
         self._aws = aws
+        self._readers = readers
         self._observe_age = observe_age
         self._pollers: dict[str, list[StreamPoller]] = {}
         self._stopping = threading.Event()
@@ -73,6 +75,7 @@ class StreamMappings:
         self._pollers[mapping_id] = [
             StreamPoller(self._aws, mapping, shard["ShardId"], self._observe_age)
             for shard in shards
+            for _ in range(self._readers)
         ]
         for poller in self._pollers[mapping_id]:
             poller.start()

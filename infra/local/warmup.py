@@ -7,6 +7,7 @@ about a second. Harmless events are sent at once, by the same address that the c
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from typing import Any, Final
 from infra.local.aws import Aws
 from infra.local.errors import LocalStageError
 
-# More workers for a queue start by themselves when a burst comes; memory is worth more here.
-MOST_WORKERS_PER_QUEUE: Final = 2
+# More workers start by themselves when a burst comes; memory is worth more here.
+MOST_WORKERS: Final = 2
+_EVERYTHING_ELSE: Final = "$default"
 _NO_RECORDS: Final[Mapping[str, Any]] = {"Records": []}
+_NO_SUCH_GATEWAY: Final = "warm-up"
 
 
 @dataclass(frozen=True)
@@ -30,19 +33,38 @@ class Target:
 
 
 def targets_of(aws: Aws, api_id: str, api_workers: int) -> list[Target]:
-    """Return what to warm: the API's function first, then the consumers of streams and queues."""
-    integrations = aws.client("apigatewayv2").get_integrations(ApiId=api_id)["Items"]
-    targets = [
-        Target(_function_of(i["IntegrationUri"]), api_workers, health_event(api_id))
-        for i in integrations
+    """Return what to warm: the API's functions first, then the consumers of streams and queues.
+
+    What runs by the clock is left out: nobody waits for it.
+    """
+    return [*_route_targets(aws, api_id, api_workers), *_mapping_targets(aws)]
+
+
+def _route_targets(aws: Aws, api_id: str, api_workers: int) -> list[Target]:
+    api = aws.client("apigatewayv2")
+    integrations = {
+        f"integrations/{i['IntegrationId']}": _function_of(i["IntegrationUri"])
+        for i in api.get_integrations(ApiId=api_id)["Items"]
+    }
+    return [
+        Target(
+            integrations[route["Target"]],
+            api_workers if route["RouteKey"] == _EVERYTHING_ELSE else MOST_WORKERS,
+            request_event(api_id, route["RouteKey"]),
+        )
+        for route in sorted(api.get_routes(ApiId=api_id)["Items"], key=lambda r: r["RouteKey"])
     ]
-    mappings = aws.functions.list_event_source_mappings()["EventSourceMappings"]
-    for mapping in mappings:
+
+
+def _mapping_targets(aws: Aws) -> list[Target]:
+    """One target for each consumer: the workers of a function serve all its queues."""
+    workers: dict[str, int] = {}
+    for mapping in aws.functions.list_event_source_mappings()["EventSourceMappings"]:
         scaling = dict(mapping).get("ScalingConfig") or {}
-        wanted = scaling.get("MaximumConcurrency", 1)  # type: ignore[attr-defined]
-        workers = min(int(wanted), MOST_WORKERS_PER_QUEUE)
-        targets.append(Target(mapping["FunctionArn"], workers, _NO_RECORDS))
-    return targets
+        wanted = int(scaling.get("MaximumConcurrency", 1))  # type: ignore[attr-defined]
+        function = mapping["FunctionArn"]
+        workers[function] = max(workers.get(function, 0), min(wanted, MOST_WORKERS))
+    return [Target(function, count, _NO_RECORDS) for function, count in workers.items()]
 
 
 def warm(aws: Aws, targets: list[Target]) -> None:
@@ -57,12 +79,18 @@ def warm(aws: Aws, targets: list[Target]) -> None:
                 raise LocalStageError(error, "Its code is in functions/ and layers/core.")
 
 
-def health_event(api_id: str) -> dict[str, Any]:
-    """Return the event of `GET /health` in API Gateway's payload format 2.0."""
+def request_event(api_id: str, route_key: str) -> dict[str, Any]:
+    """Return a harmless request to a route, in API Gateway's payload format 2.0.
+
+    `$default` answers its health; any other route is asked about something that is not there.
+    """
+    is_default = route_key == _EVERYTHING_ELSE
+    method, path = ("GET", "/health") if is_default else route_key.split(" ", 1)
+    path, parameters = re.sub(r"\{\w+\}", _NO_SUCH_GATEWAY, path), re.findall(r"\{(\w+)\}", path)
     return {
         "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": "/health",
+        "routeKey": route_key,
+        "rawPath": path,
         "rawQueryString": "",
         "headers": {"host": "localhost", "accept": "application/json"},
         "requestContext": {
@@ -71,18 +99,19 @@ def health_event(api_id: str) -> dict[str, Any]:
             "domainName": "localhost",
             "domainPrefix": "localhost",
             "http": {
-                "method": "GET",
-                "path": "/health",
+                "method": method,
+                "path": path,
                 "protocol": "HTTP/1.1",
                 "sourceIp": "127.0.0.1",
                 "userAgent": "riel-warmup",
             },
             "requestId": "warmup",
-            "routeKey": "$default",
+            "routeKey": route_key,
             "stage": "$default",
             "time": "01/Jan/2026:00:00:00 +0000",
             "timeEpoch": 1767225600000,
         },
+        "pathParameters": dict.fromkeys(parameters, _NO_SUCH_GATEWAY),
         "isBase64Encoded": False,
     }
 

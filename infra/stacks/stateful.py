@@ -1,4 +1,4 @@
-"""What must never be lost: the tables."""
+"""What must never be lost: the tables, and the secret that a gateway shares with us."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ from aws_cdk import Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from infra.components.gateway_secret import GatewaySecret
 from infra.components.table import Table
+from infra.names import SIMULATOR
 from infra.stages import SimulatorPlace, Stage
 
 
@@ -17,8 +19,18 @@ class StatefulStack(Stack):
         self, scope: Construct, construct_id: str, *, stage: Stage, **options: Any
     ) -> None:
         super().__init__(scope, construct_id, **options)
-        self.payments = Table(self, "Payments", stage=stage, name="payments", sort_key=True)
+        # Only what came from a gateway's webhook carries a time to live; all else stays for ever.
+        self.payments = Table(
+            self,
+            "Payments",
+            stage=stage,
+            name="payments",
+            sort_key=True,
+            time_to_live="expires_at",
+        )
         self.payments.add_keys_only_index("listing")
+        # Sparse: what waits for minutes or days, and never the card payment that just goes through.
+        self.payments.add_keys_only_index("due")
         # The only table with a stream: an event is published because it stands here.
         self.outbox = Table(
             self,
@@ -38,4 +50,9 @@ class StatefulStack(Stack):
         self.limits = Table(self, "Limits", stage=stage, name="limits", time_to_live="expires_at")
         self.simulator: Table | None = None
         if stage.simulator is SimulatorPlace.FUNCTION:
-            self.simulator = Table(self, "Simulator", stage=stage, name="simulator")
+            self.simulator = Table(self, "Simulator", stage=stage, name=SIMULATOR)
+        self.simulator_secret: GatewaySecret | None = None
+        if stage.simulator is not SimulatorPlace.NONE:
+            self.simulator_secret = GatewaySecret(
+                self, "SimulatorSecret", stage=stage, gateway=SIMULATOR
+            )

@@ -59,6 +59,17 @@ class Merchant:
         payment: dict[str, Any] = until(lambda: self.get(payment_id), done, seconds)
         return payment
 
+    def refund(self, payment_id: str, amount: str | None, key: str) -> httpx.Response:
+        return self.http.post(
+            f"/api/v1/payments/{payment_id}/refunds",
+            json={"amount": amount} if amount else {},
+            headers={"Idempotency-Key": key},
+        )
+
+    def refunds_moved(self) -> list[dict[str, Any]]:
+        refunds: list[dict[str, Any]] = self.simulator.get("/refunds").json()["data"]
+        return refunds
+
     def charges(self, payment_id: str | None = None) -> list[dict[str, Any]]:
         charges: list[dict[str, Any]] = self.simulator.get("/charges").json()["data"]
         return [c for c in charges if payment_id in (None, c["payment_id"])]

@@ -50,13 +50,24 @@ class Templates:
         """DynamoDB tables by name."""
         return self.named("AWS::DynamoDB::Table", "TableName")
 
-    def mappings(self) -> dict[str, Resource]:
-        """Event source mappings by the name of their function."""
-        functions = self.of_type("AWS::Lambda::Function")
+    def queue_mappings(self) -> dict[str, Resource]:
+        """Event source mappings of queues by the name of their queue."""
         return {
-            functions[logical_id_of(mapping["FunctionName"])]["FunctionName"]: mapping
+            self.queue_named_by(mapping["EventSourceArn"])["QueueName"]: mapping
             for mapping in self.of_type("AWS::Lambda::EventSourceMapping").values()
+            if "ScalingConfig" in mapping
         }
+
+    def stream_mapping(self) -> Resource:
+        """The event source mapping of the one stream."""
+        mappings = self.of_type("AWS::Lambda::EventSourceMapping").values()
+        (mapping,) = (m for m in mappings if "StartingPosition" in m)
+        return mapping
+
+    def function_named_by(self, reference: Any) -> str:
+        """The name of the function that an ARN in the template refers to."""
+        functions = self.of_type("AWS::Lambda::Function")
+        return str(functions[logical_id_of(reference)]["FunctionName"])
 
     def statements(self) -> Iterator[tuple[str, Resource]]:
         """Every statement of every identity policy, with the policy's logical id."""

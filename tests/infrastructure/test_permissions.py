@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.infrastructure.templates import Templates, as_list
+from infra.stages import SimulatorPlace, Stage
+from tests.infrastructure.templates import Templates, as_list, logical_id_of
 
 # The only statements with a star, and why each can not do without.
 JUSTIFIED_WILDCARDS = {
@@ -51,8 +52,10 @@ def test_each_function_has_a_role_of_its_own(templates: Templates) -> None:
     ("function", "tables"),
     [
         ("Api", {"Payments", "Outbox", "Merchants", "Idempotency", "Limits"}),
+        ("GatewayWebhooks", {"Payments"}),
         ("OutboxRelay", {"Outbox"}),
-        ("Processor", {"Payments", "Outbox", "Limits"}),
+        ("Processor", {"Payments", "Outbox", "Merchants", "Limits"}),
+        ("Sweeper", {"Payments", "Outbox", "Limits"}),
         ("WebhookSender", {"Payments", "Merchants"}),
     ],
 )
@@ -89,6 +92,11 @@ def test_the_outbox_is_only_ever_added_to(templates: Templates) -> None:
     [
         ("Api", "Limits", {"GetItem", "UpdateItem"}),
         ("Processor", "Limits", {"UpdateItem"}),
+        ("Processor", "Merchants", {"GetItem"}),
+        ("GatewayWebhooks", "Payments", {"GetItem", "PutItem", "UpdateItem"}),
+        ("Sweeper", "Payments", {"GetItem", "BatchGetItem", "Query", "UpdateItem"}),
+        ("Sweeper", "Outbox", {"Query"}),
+        ("Sweeper", "Limits", {"GetItem", "PutItem", "UpdateItem"}),
         ("Api", "Idempotency", {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}),
     ],
 )
@@ -102,6 +110,55 @@ def test_what_passes_by_is_touched_as_little_as_what_stays(
         for action in as_list(statement["Action"])
     }
     assert allowed == {f"dynamodb:{action}" for action in actions}
+
+
+@pytest.mark.parametrize(
+    ("function", "queues"),
+    [
+        ("Api", set()),
+        ("GatewayWebhooks", {"GatewayEventsQueue"}),
+        ("OutboxRelay", {"PaymentsQueue", "PaymentsStandbyQueue", "WebhooksQueue"}),
+        ("Processor", {"PaymentsQueue", "PaymentsStandbyQueue", "GatewayEventsQueue"}),
+        ("WebhookSender", {"WebhooksQueue", "WebhooksQueueDeadLetters"}),
+        (
+            "Sweeper",
+            {"PaymentsQueue", "PaymentsStandbyQueue", "GatewayEventsQueue", "WebhooksQueue"},
+        ),
+    ],
+)
+def test_each_function_sends_only_to_its_queues(
+    templates: Templates, stage: Stage, function: str, queues: set[str]
+) -> None:
+    reached = {
+        # CDK ends a logical id with eight hexadecimal digits.
+        logical_id_of(resource)[:-8]
+        for statement in _allowed(templates, function, "sqs:")
+        if "sqs:SendMessage" in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+    if not stage.gateway_queues:
+        queues = queues - {"PaymentsStandbyQueue"}
+    # The relay's own failures are sent by Lambda, in its name.
+    assert reached - {"OutboxRelayDeadLetters"} == queues
+
+
+def test_only_the_two_sides_of_a_gateway_read_its_secret(
+    templates: Templates, stage: Stage
+) -> None:
+    readers = {
+        policy.split("Role")[0]: (statement["Action"], json.dumps(statement["Resource"]))
+        for policy, statement in templates.statements()
+        if as_list(statement["Action"])[0].startswith("secretsmanager:")
+    }
+    expected = {
+        SimulatorPlace.NONE: set(),
+        SimulatorPlace.PARAMETER: {"GatewayWebhooks"},
+        SimulatorPlace.FUNCTION: {"GatewayWebhooks", "Simulator"},
+    }
+    assert set(readers) == expected[stage.simulator]
+    for action, resource in readers.values():
+        assert action == "secretsmanager:GetSecretValue"
+        assert "SimulatorSecret" in resource
 
 
 def test_the_processor_may_ask_how_long_its_queue_is(templates: Templates) -> None:

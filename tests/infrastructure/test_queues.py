@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from infra.names import DEAD_LETTER_QUEUES, WORK_QUEUES, Names
-from infra.stages import Stage
+from infra.names import Names
+from infra.stages import SimulatorPlace, Stage
+from riel.gateways.registry import CAPABILITIES
 from tests.infrastructure.templates import Templates
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 
 
-def test_the_queues_are_those_that_the_operator_knows(templates: Templates) -> None:
+def test_the_queues_are_those_that_the_operator_knows(templates: Templates, stage: Stage) -> None:
     names = Names(templates.stage)
     assert set(templates.queues()) == {
-        *map(names.queue, WORK_QUEUES),
-        *map(names.dead_letter_queue, DEAD_LETTER_QUEUES),
+        *map(names.queue, stage.queues),
+        *map(names.dead_letter_queue, stage.dead_letter_queues),
     }
+
+
+def test_only_a_stage_with_a_simulator_has_a_queue_for_the_second_one(stage: Stage) -> None:
+    has_simulator = stage.simulator is not SimulatorPlace.NONE
+    assert ("payments-standby" in stage.queues) is has_simulator
+    assert {"payments", "gateway-events", "webhooks"} <= set(stage.queues)
 
 
 def test_every_queue_has_a_dead_letter_queue_or_is_one(templates: Templates) -> None:
@@ -40,9 +47,11 @@ def test_every_dead_letter_queue_raises_an_alarm_at_its_first_message(
             assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 1)
 
 
-def test_every_work_queue_raises_an_alarm_when_its_messages_grow_old(templates: Templates) -> None:
+def test_every_work_queue_raises_an_alarm_when_its_messages_grow_old(
+    templates: Templates, stage: Stage
+) -> None:
     alarms = templates.alarms()
-    for name in map(Names(templates.stage).queue, WORK_QUEUES):
+    for name in map(Names(templates.stage).queue, stage.queues):
         alarm = alarms[f"{name}-age"]
         assert alarm["MetricName"] == "ApproximateAgeOfOldestMessage"
 
@@ -69,10 +78,9 @@ def test_on_aws_a_message_stays_invisible_for_six_times_its_functions_timeout(
     aws_templates: Templates,
 ) -> None:
     functions = aws_templates.functions()
-    for function, mapping in aws_templates.mappings().items():
-        if "ScalingConfig" in mapping:
-            queue = aws_templates.queue_named_by(mapping["EventSourceArn"])
-            assert queue["VisibilityTimeout"] >= 6 * functions[function]["Timeout"]
+    for name, mapping in aws_templates.queue_mappings().items():
+        function = functions[aws_templates.function_named_by(mapping["FunctionName"])]
+        assert aws_templates.queues()[name]["VisibilityTimeout"] >= 6 * function["Timeout"]
 
 
 def test_on_aws_throttled_receives_do_not_exhaust_a_message(aws_templates: Templates) -> None:
@@ -82,11 +90,19 @@ def test_on_aws_throttled_receives_do_not_exhaust_a_message(aws_templates: Templ
 
 
 def test_locally_a_message_outlives_its_functions_timeout_too(stage: Stage) -> None:
-    for queue, function in (("payments", "processor"), ("webhooks", "webhook-sender")):
-        visibility = stage.queues[queue].visibility_seconds
-        assert visibility > stage.functions[function].timeout_seconds
+    for queue in stage.queues.values():
+        assert queue.visibility_seconds > stage.functions[queue.consumer].timeout_seconds
 
 
 def test_no_wait_is_longer_than_sqs_can_delay(stage: Stage) -> None:
-    for waits in (stage.gateway_retry_seconds, stage.webhook_retry_seconds):
+    gateways = stage.gateways
+    copies = (gateways.retry_seconds, gateways.soft_decline_retry_seconds)
+    for waits in (*copies, stage.webhook_retry_seconds):
         assert all(1 <= wait <= 900 for wait in waits)
+
+
+def test_look_ups_grow_apart_and_outlast_the_gateways_longest_request(stage: Stage) -> None:
+    """Only a look-up after the longest request proves that a charge was never made."""
+    waits = stage.gateways.look_up_seconds
+    assert list(waits) == sorted(waits)
+    assert sum(waits) > CAPABILITIES["simulator"].longest_request_seconds

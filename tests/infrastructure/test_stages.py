@@ -17,7 +17,9 @@ def test_production_has_no_simulator_and_no_gateway(prod: Templates) -> None:
     assert "simulator" not in " ".join([*prod.functions(), *prod.tables()])
     assert not prod.of_type("AWS::Lambda::Url")
     for function in prod.functions().values():
-        assert not any("SIMULATOR" in name for name in function["Environment"]["Variables"])
+        variables = function["Environment"]["Variables"]
+        assert not any("SIMULATOR" in name or name == "RIEL_ROUTES" for name in variables)
+    assert not prod.of_type("AWS::SecretsManager::Secret")
 
 
 def test_dev_has_a_simulator_that_only_signed_callers_reach(dev: Templates) -> None:
@@ -34,7 +36,8 @@ def test_dev_has_a_simulator_that_only_signed_callers_reach(dev: Templates) -> N
 def test_locally_the_simulators_url_is_a_parameter(assemblies: dict[str, CloudAssembly]) -> None:
     local = Templates("local", [stack.template for stack in assemblies["local"].stacks])
     assert "riel-local-simulator" not in local.functions()
-    assert local.documents[1]["Parameters"]["SimulatorUrl"]["Type"] == "String"
+    for parameter in ("SimulatorUrl", "PublicUrl"):
+        assert local.documents[1]["Parameters"][parameter]["Type"] == "String"
     for function in ("api", "processor"):
         variables = local.functions()[f"riel-local-{function}"]["Environment"]["Variables"]
         assert variables["RIEL_SIMULATOR_URL"] == {"Ref": "SimulatorUrl"}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from infra.names import SIMULATOR, TABLES, Names
 from infra.stages import SimulatorPlace, Stage
+from riel.domain.payment import NextAction
+from riel.store.payment_items import write_payment
+from tests.builders import NOON, make_payment
 from tests.infrastructure.templates import Resource, Templates
 
 
@@ -38,7 +41,8 @@ def test_the_outbox_alone_has_a_stream(templates: Templates) -> None:
 
 
 def test_no_table_forgets_but_those_of_passing_things(templates: Templates) -> None:
-    names = map(Names(templates.stage).table, ("outbox", "idempotency", "limits"))
+    # Of the payments table, only what came from a gateway's webhook has the attribute.
+    names = map(Names(templates.stage).table, ("payments", "outbox", "idempotency", "limits"))
     forgetful = dict(_having(templates, "TimeToLiveSpecification"))
     assert set(forgetful) == set(names)
     for table in forgetful.values():
@@ -50,9 +54,19 @@ def _having(templates: Templates, setting: str) -> list[tuple[str, Resource]]:
     return [(name, table) for name, table in templates.tables().items() if setting in table]
 
 
-def test_the_listing_index_copies_keys_only(templates: Templates) -> None:
+def test_the_indexes_of_payments_copy_keys_only(templates: Templates) -> None:
     payments = templates.tables()[Names(templates.stage).table("payments")]
-    (index,) = payments["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == "listing"
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
-    assert [key["AttributeName"] for key in index["KeySchema"]] == ["listing_pk", "listing_sk"]
+    indexes = {index["IndexName"]: index for index in payments["GlobalSecondaryIndexes"]}
+    assert set(indexes) == {"listing", "due"}
+    for name, index in indexes.items():
+        assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+        keys = [key["AttributeName"] for key in index["KeySchema"]]
+        assert keys == [f"{name}_pk", f"{name}_sk"]
+
+
+def test_a_payment_carries_no_time_to_live() -> None:
+    """The table forgets an item with a number in `expires_at`: never a payment, nor a refund."""
+    action = NextAction("oxxo_voucher", expires_at=NOON, reference="00000000000000")
+    item = write_payment(make_payment(next_action=action))
+    assert "next_action" in item
+    assert "expires_at" not in item

@@ -1,10 +1,48 @@
-"""What the fuzz tests count, told at the end of a run of their own (`make fuzz`)."""
+"""The app that PSPs' events reach, and what the fuzz tests count (told at the end of a run)."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
+import boto3
 import pytest
+
+from riel.app import App
+from tests.gateway_events import SECRET, SECRET_NAME
+from tests.integration.inbound import Inbound
+
+
+@pytest.fixture
+def listening(app: App) -> App:
+    """The app with what PSPs' events need: their queue, and the secret by which they are signed."""
+    boto3.client("secretsmanager").create_secret(Name=SECRET_NAME, SecretString=SECRET)
+    queue = boto3.client("sqs").create_queue(QueueName="gateway-events")
+    app.config = replace(
+        app.config, gateway_events_queue_url=queue["QueueUrl"], simulator_secret=SECRET_NAME
+    )
+    return app
+
+
+@pytest.fixture
+def inbound(listening: App, monkeypatch: pytest.MonkeyPatch) -> Inbound:
+    return Inbound(listening, monkeypatch)
+
+
+@pytest.fixture
+def copies(listening: App) -> list[tuple[dict[str, Any], int]]:
+    """Each message that is sent to the gateway-events queue, with its delay in seconds."""
+    sent: list[tuple[dict[str, Any], int]] = []
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        if params["QueueUrl"] == listening.config.gateway_events_queue_url:
+            sent.append((json.loads(params["MessageBody"]), params["DelaySeconds"]))
+
+    listening.sqs.meta.events.register("provide-client-params.sqs.SendMessage", note)
+    return sent
+
 
 _COUNTED = pytest.StashKey[Counter[str]]()
 

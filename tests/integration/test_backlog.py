@@ -22,6 +22,7 @@ from riel.services.backlog import (
     require_room,
 )
 from riel.store.limits import Backlog
+from riel.store.queues import Queue
 from tests.builders import NOON, FakeClock, make_app
 from tests.handlers import Context, load_handler
 
@@ -172,14 +173,32 @@ def test_after_a_full_batch_the_figure_is_written_for_the_gateway(
     assert found.drain_seconds(parallel=40) == 1.0
 
 
-def test_one_call_to_the_queue_and_one_to_the_table_in_five_seconds(
+def test_one_call_to_a_shared_queue_and_one_to_the_table_for_each_gateway_in_five_seconds(
     warm: App, clock: FakeClock, calls: list[str]
 ) -> None:
     for _ in range(20):
         warm.backlog_meter.after_batch(FULL_BATCH, 0.5, PLENTY)
         clock.advance(0.5)
 
-    assert calls == ["GetQueueAttributes", "UpdateItem"] * 2
+    assert calls == ["GetQueueAttributes", "UpdateItem", "UpdateItem"] * 2
+
+
+def test_fc_45_a_gateway_with_a_queue_of_its_own_is_measured_there(
+    warm: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = warm.sqs.create_queue(QueueName="payments-standby")["QueueUrl"]
+    own = Queue(warm.sqs, url)
+    monkeypatch.setitem(warm.__dict__, "_gateway_queues", {"standby": own})
+    fill(warm, 2)
+    own.send_many([{"n": n} for n in range(5)])
+
+    warm.backlog_meter.after_batch(FULL_BATCH, 2.0, PLENTY)
+
+    found = {name: warm.limits.backlog(name) for name in ("simulator", "standby")}
+    assert {name: backlog and backlog.visible for name, backlog in found.items()} == {
+        "simulator": 2,
+        "standby": 5,
+    }
 
 
 def test_a_new_environment_and_a_batch_that_found_the_end_of_the_queue_measure_nothing(
@@ -249,7 +268,7 @@ def test_the_processor_measures_after_its_batches(
 ) -> None:
     names = ("payments_table", "outbox_table", "limits_table", "payments_queue_url")
     settings = {f"RIEL_{name.upper()}": getattr(app.config, name) for name in names}
-    settings["RIEL_SIMULATOR_URL"] = app.config.simulator_url
+    settings["RIEL_ROUTES"] = app.config.routes
     handler, module = load_handler("processor", settings, monkeypatch)
     module._app.clock = clock
     (record,) = json.loads(EVENT.read_text())["Records"]

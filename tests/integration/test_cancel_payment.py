@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from riel.app import App
-from riel.domain.payment import Payment
+from riel.domain.payment import Payment, Status
 from riel.errors import StoreUnavailableError
 from riel.services.process_payment import Step, process_payment
 from riel.services.stored_answers import WAIT_SECONDS, StoredAnswers
 from tests.builders import FakeClock, FakeGateway, store_payment
 from tests.integration.test_api import Api
+from tests.payments import advance, store_awaiting
 
 
 @pytest.fixture
@@ -92,10 +94,52 @@ def test_fc_43_what_can_not_be_canceled_says_where_it_stands_and_is_remembered(
     again = cancel(api, payment)
 
     assert (first["statusCode"], first["json"]["code"]) == (409, "invalid_state")
-    assert "completed" in first["json"]["detail"]
-    assert "pending" in first["json"]["detail"]
+    assert first["json"]["detail"] == (
+        "the payment is completed; it can be canceled while it is pending or awaiting_payment;"
+        " allowed now: refund"
+    )
     assert (again["statusCode"], again["body"]) == (409, first["body"])
     assert again["headers"]["Idempotent-Replayed"] == "true"
+
+
+def test_a_voucher_that_waits_is_canceled_at_once_and_nobody_waits_for_it_any_more(
+    api: Api, app: App, aws: Any
+) -> None:
+    waiting = store_awaiting(app, idempotency_key="voucher")
+
+    answer = cancel(api, waiting)
+
+    assert (answer["statusCode"], answer["json"]["status"]) == (202, "canceled")
+    found = app.payments.get(waiting.payment_id)
+    assert found is not None
+    assert found.sequence == 4
+    assert found.due_at == found.history[-1].at + timedelta(minutes=1), "should its event get lost"
+    assert found.next_action == waiting.next_action, "the gateway still has to be told to void it"
+    types = [item["type"]["S"] for item in aws.scan(TableName="outbox")["Items"]]
+    assert types.count("payment.canceled") == 1
+
+
+def test_fc_41_a_payer_who_came_first_wins_and_the_loser_is_told_the_state(
+    api: Api, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The money comes between our look and our write."""
+    waiting = store_awaiting(app, idempotency_key="voucher")
+    move = api.app.payments.move
+
+    def late(*arguments: Any) -> bool:
+        monkeypatch.setattr(api.app.payments, "move", move)
+        advance(app, waiting, Status.COMPLETED, received_minor=10_050)
+        return move(*arguments)
+
+    monkeypatch.setattr(api.app.payments, "move", late)
+    answer = cancel(api, waiting)
+
+    assert (answer["statusCode"], answer["json"]["code"]) == (409, "invalid_state")
+    assert answer["json"]["detail"].startswith("the payment is completed;")
+    assert answer["json"]["detail"].endswith("allowed now: refund")
+    found = app.payments.get(waiting.payment_id)
+    assert found is not None
+    assert found.status == Status.COMPLETED
 
 
 def test_another_key_can_not_cancel_again(api: Api, payment: Payment) -> None:

@@ -24,6 +24,7 @@ from functions.api.reference.examples import IDEMPOTENCY_KEY
 from riel.app import App
 from tests.builders import API_KEY, store_payment
 from tests.integration.api_gateway import Answer, ApiGateway, Headers, as_asgi
+from tests.payments import store_awaiting, store_completed
 
 DOCUMENT: dict[str, Any] = json.loads(openapi_document())
 MULTIPLIER = int(os.environ.get("RIEL_FUZZ", "1"))
@@ -120,7 +121,7 @@ def test_the_answers_of_a_payments_life_are_those_of_the_document(
         (400, "POST", payments, call(api, "POST", payments, ORDER)),
         (413, "POST", payments, call(api, "POST", payments, large, "k2")),
         (415, "POST", payments, call(api, "POST", payments, None, "k2")),
-        (503, "POST", payments, call(api, "POST", payments, {**ORDER, "method": "spei"}, "k3")),
+        (503, "POST", payments, call(api, "POST", payments, {**ORDER, "method": "crypto"}, "k3")),
         (401, "POST", payments, call(api, "POST", payments, ORDER, "k", **nobody)),
         (200, "GET", one, call(api, "GET", one)),
         (404, "GET", one, call(api, "GET", f"{payments}/{UNKNOWN_ID}")),
@@ -136,6 +137,28 @@ def test_the_answers_of_a_payments_life_are_those_of_the_document(
         (400, "POST", cancel, call(api, "POST", cancel, {})),
         (200, "GET", one, call(api, "GET", one)),
     ]
+    paid = f"{payments}/{store_completed(app, idempotency_key='paid').payment_id}/refunds"
+    steps += [
+        (200, "GET", paid, call(api, "GET", paid)),
+        (202, "POST", paid, call(api, "POST", paid, {"amount": "40", "reason": "x"}, "r")),
+        (202, "POST", paid, call(api, "POST", paid, {"amount": "40.0", "reason": "x"}, "r")),
+        (422, "POST", paid, call(api, "POST", paid, {"amount": "41"}, "r")),
+        (409, "POST", paid, call(api, "POST", paid, {"amount": "61"}, "r2")),
+        (409, "POST", paid, call(api, "POST", paid, {"amount": "61"}, "r2")),
+        (202, "POST", paid, call(api, "POST", paid, None, "r3")),
+        (409, "POST", paid, call(api, "POST", f"{one}/refunds", {}, "r4")),
+        (422, "POST", paid, call(api, "POST", paid, {"amount": 1.5, "x": 1}, "r5")),
+        (400, "POST", paid, call(api, "POST", paid, [], "r5")),
+        (400, "POST", paid, call(api, "POST", paid, {})),
+        (404, "POST", paid, call(api, "POST", f"{payments}/{UNKNOWN_ID}/refunds", {}, "r5")),
+        (413, "POST", paid, call(api, "POST", paid, large, "r5")),
+        (401, "POST", paid, call(api, "POST", paid, {}, "r5", **nobody)),
+        (200, "GET", paid, call(api, "GET", paid)),
+        (404, "GET", paid, call(api, "GET", f"{payments}/{UNKNOWN_ID}/refunds")),
+        (401, "GET", paid, call(api, "GET", paid, **nobody)),
+    ]
+    waiting = f"{payments}/{store_awaiting(app, idempotency_key='waiting').payment_id}"
+    steps.append((200, "GET", waiting, call(api, "GET", waiting)))
     keys = ("/api/v1/idempotency-keys/k", "/api/v1/idempotency-keys/never")
     steps += [(200, "GET", path, call(api, "GET", path)) for path in keys]
     public = ("/health", "/openapi.json", "/docs")
@@ -150,6 +173,9 @@ def test_no_answer_has_a_field_that_nobody_described(api: ApiGateway, app: App) 
     """The document lets answers grow, so the closed models find what it does not describe."""
     payment = store_payment(app, idempotency_key="k")
     one = f"/api/v1/payments/{payment.payment_id}"
+    paid_id = store_completed(app, idempotency_key="paid").payment_id
+    paid = f"/api/v1/payments/{paid_id}/refunds"
+    waiting = f"/api/v1/payments/{store_awaiting(app, idempotency_key='waiting').payment_id}"
     found: list[tuple[type[BaseModel], Answer]] = [
         (answers.Payment, call(api, "GET", one)),
         (answers.PaymentPage, call(api, "GET", "/api/v1/payments")),
@@ -157,6 +183,10 @@ def test_no_answer_has_a_field_that_nobody_described(api: ApiGateway, app: App) 
         (answers.PaymentAccepted, call(api, "POST", "/api/v1/payments", ORDER, "k1")),
         (answers.CancelAccepted, call(api, "POST", one + "/cancel", None, "k2")),
         (answers.Problem, call(api, "POST", one + "/cancel", None, "k3")),
+        (answers.RefundAccepted, call(api, "POST", paid, {"amount": "1"}, "r1")),
+        (answers.RefundList, call(api, "GET", paid)),
+        (answers.Problem, call(api, "POST", paid, {"amount": "999"}, "r2")),
+        (answers.Payment, call(api, "GET", waiting)),
         (answers.Problem, call(api, "POST", "/api/v1/payments", {"amount": 1.5}, "k4")),
         (answers.Health, api.send("GET", "/health")),
     ]

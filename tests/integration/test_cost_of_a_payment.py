@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from infra.local.aws import Aws
+from riel import ids
 from riel.app import App
 from riel.clock import utc_now
 from tests.builders import API_KEY, FakeGateway, create_tables, make_app, seed_demo
@@ -82,6 +83,14 @@ class Pipeline:
         event["body"] = json.dumps({**json.loads(event["body"]), "webhook_url": url})
         assert self.call("api", event)["statusCode"] == 202
 
+    def refund(self, payment_key: str, key: str) -> None:
+        event = json.loads((EVENTS / "api/create_refund.json").read_text())
+        payment_id = ids.payment_id("demo", False, payment_key)
+        path = f"/api/v1/payments/{payment_id}/refunds"
+        event["rawPath"] = event["requestContext"]["http"]["path"] = path
+        event["headers"] |= {"idempotency-key": key, "x-api-key": API_KEY}
+        assert self.call("api", event)["statusCode"] == 202
+
     def relay(self, event_type: str) -> None:
         items = self.app.dynamodb.scan(TableName=PREFIX + "outbox", ConsistentRead=True)["Items"]
         chosen = [item for item in items if item["type"]["S"] == event_type]
@@ -126,6 +135,7 @@ def pipeline(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipel
     seed_demo(app)
     environment = {f"RIEL_{k.upper()}": v for k, v in (tables | queues).items()}
     environment |= {"RIEL_SIMULATOR_URL": "http://127.0.0.1:9", "RIEL_LOOPBACK_WEBHOOKS": "true"}
+    environment["RIEL_ROUTES"] = app.config.routes
     started = utc_now()
     handlers: dict[str, Handler] = {}
     meters: dict[str, Meter] = {}
@@ -144,15 +154,26 @@ def pipeline(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipel
         engine_aws.queues.delete_queue(QueueUrl=url)
 
 
-def run(
-    pipeline: Pipeline, endpoint: Endpoint, payments: int, name: str
-) -> dict[str, Counter[str]]:
-    """Take payments through every step in batches, and return what each step did."""
+def begin_anew(pipeline: Pipeline) -> None:
+    """Forget what was counted, and the events of what came before."""
     for item in pipeline.app.dynamodb.scan(TableName=PREFIX + "outbox")["Items"]:
         key = {"pk": item["pk"], "sk": item["sk"]}
         pipeline.app.dynamodb.delete_item(TableName=PREFIX + "outbox", Key=key)
     for meter in pipeline.meters.values():
         meter.counts.clear()
+
+
+def lease_enough(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    """Send so many requests that the next lease of the merchant's limit lasts to the end."""
+    for n in range(31):  # leases of 1, 2, 4, 8 and 16 requests
+        pipeline.post(f"lease-{n}", endpoint.url)
+
+
+def run(
+    pipeline: Pipeline, endpoint: Endpoint, payments: int, name: str
+) -> dict[str, Counter[str]]:
+    """Take payments through every step in batches, and return what each step did."""
+    begin_anew(pipeline)
     for n in range(payments):
         pipeline.post(f"{name}-{n}", endpoint.url)
     pipeline.relay("payment.created")
@@ -186,8 +207,7 @@ def dollars(counts: dict[str, Counter[str]], payments: int) -> float:
 def test_a_payment_costs_what_the_document_says(
     pipeline: Pipeline, endpoint: Endpoint, request: pytest.FixtureRequest
 ) -> None:
-    for n in range(31):  # leases of 1, 2, 4, 8 and 16 requests; the next one lasts to the end
-        pipeline.post(f"lease-{n}", endpoint.url)
+    lease_enough(pipeline, endpoint)
     run(pipeline, endpoint, 1, "warm")  # merchants are cached for 30 seconds
     endpoint.received.clear()
     alone = run(pipeline, endpoint, 1, "alone")
@@ -208,3 +228,31 @@ def test_a_payment_costs_what_the_document_says(
         assert measured == documented
         together = f"| **${dollars(ten, 10):.2f}** | **${dollars(alone, 1):.2f}** |"
         assert together in text
+
+
+def test_a_refund_costs_what_the_document_says(
+    pipeline: Pipeline, endpoint: Endpoint, request: pytest.FixtureRequest
+) -> None:
+    lease_enough(pipeline, endpoint)
+    run(pipeline, endpoint, 2, "to-refund")
+    refund_one(pipeline, "to-refund-0")  # what is cached is cached from here on
+    measured = refund_one(pipeline, "to-refund-1")
+
+    row = f"| a refund together | {' | '.join(f'{measured[column]:g}' for column in COLUMNS)} |"
+
+    text = DOCUMENT.read_text()
+    if request.config.getoption("--write-costs"):
+        DOCUMENT.write_text(re.sub(r"^\| a refund together .*$", row, text, flags=re.M))
+    else:
+        assert row in text
+
+
+def refund_one(pipeline: Pipeline, payment_key: str) -> Counter[str]:
+    """Take one refund through every step, and return what all of them did."""
+    begin_anew(pipeline)
+    pipeline.refund(payment_key, f"refund-{payment_key}")
+    pipeline.relay("refund.created")
+    pipeline.consume("processor", pipeline.app.payments_queue)
+    pipeline.relay("refund.completed")
+    pipeline.consume("webhook_sender", pipeline.app.webhooks_queue)
+    return sum((meter.counts for meter in pipeline.meters.values()), Counter[str]())

@@ -15,12 +15,24 @@ import pytest
 from riel import ids
 from riel.app import App
 from riel.gateways.base import Charged
-from tests.builders import FakeClock, FakeGateway, store_payment
+from riel.store.inbox import InboxEvent, KeptBody
+from tests.builders import NOON, FakeClock, FakeGateway, store_payment
 from tests.handlers import Context, Handler, load_handler
+from tests.payments import store_completed
 
 EVENTS = Path(__file__).parents[2] / "events"
 KEY = "order-123-attempt-1"
 PAYMENT_ID = ids.payment_id("demo", False, KEY)
+GATEWAY_EVENT_ID = "evt_sim_5d41402abc4b2a76b9719d911017c592"
+GATEWAY_EVENT = InboxEvent(
+    inbox_id=ids.inbox_id("simulator", GATEWAY_EVENT_ID),
+    gateway="simulator",
+    event_id=GATEWAY_EVENT_ID,
+    received_at=NOON,
+    body=KeptBody("0" * 64, 0),
+    type="charge.succeeded",
+    payment_id=PAYMENT_ID,
+)
 Answer = dict[str, Any]
 Check = Callable[[Answer, App], None]
 
@@ -52,6 +64,12 @@ def listed(answer: Answer, _: App) -> None:
 def canceled(answer: Answer, app: App) -> None:
     assert answer["statusCode"] == 202
     assert json.loads(answer["body"]) == {"payment_id": PAYMENT_ID, "status": "canceled"}
+
+
+def refunded(answer: Answer, app: App) -> None:
+    assert answer["statusCode"] == 202
+    refund_id = json.loads(answer["body"])["refund_id"]
+    assert [refund.refund_id for refund in app.refunds.of_payment(PAYMENT_ID)] == [refund_id]
 
 
 def found(answer: Answer, _: App) -> None:
@@ -88,6 +106,28 @@ def delivered(*identifiers: str) -> Check:
     return check
 
 
+def taken(state: str, messages: int) -> Check:
+    def check(answer: Answer, app: App) -> None:
+        assert (answer["statusCode"], json.loads(answer["body"])) == (200, {"received": True})
+        items = app.dynamodb.scan(TableName="payments")["Items"]
+        assert [item["state"]["S"] for item in items] == [state]
+        assert app.gateway_events_queue.depth()["visible"] == messages
+
+    return check
+
+
+def looked_into(answer: Answer, app: App) -> None:
+    completes()(answer, app)
+    event = app.inbox.get(GATEWAY_EVENT.inbox_id)
+    assert event is not None
+    assert event.state == "processed"
+
+
+def swept(answer: Answer, app: App) -> None:
+    assert answer == {"due_sent": 1, "republished": 0, "unreadable": 0, "lag_seconds": 0}
+    assert app.payments_queue.depth()["visible"] == 1
+
+
 MESSAGE = "059f36b4-87a3-44ab-83d2-66197{:07d}"
 EXPECTED: dict[str, Check] = {
     "api/create_payment": created,
@@ -100,6 +140,8 @@ EXPECTED: dict[str, Check] = {
     "api/list_payments": listed,
     "api/list_payments_bad_cursor": answers(400, "invalid_cursor"),
     "api/cancel_payment": canceled,
+    "api/create_refund": refunded,
+    "api/list_refunds": answers(200),
     "api/find_idempotency_key": found,
     "api/docs": answers(200),
     "api/openapi": answers(200),
@@ -110,17 +152,27 @@ EXPECTED: dict[str, Check] = {
         "4421584500000000017450000002", payments=1, webhooks=1
     ),
     "outbox_relay/deleted_by_ttl": fails(),
+    "outbox_relay/refund_created_and_completed": fails(payments=1, webhooks=1),
+    "outbox_relay/canceled_voucher": fails(payments=1, webhooks=1),
     "processor/one_payment": completes(),
     "processor/payment_beside_malformed_message": completes(MESSAGE.format(0), MESSAGE.format(1)),
     "processor/delayed_copy": completes(),
     "webhook_sender/first_attempt": delivered(),
     "webhook_sender/delivery_beside_malformed_message": delivered(MESSAGE.format(0)),
+    "processor/gateway_event": looked_into,
+    "gateway_webhooks/charge_succeeded": taken("received", messages=1),
+    "gateway_webhooks/forged": answers(401, "signature_invalid"),
+    "gateway_webhooks/signed_too_long_ago": answers(401, "timestamp_out_of_tolerance"),
+    "gateway_webhooks/signed_binary_body": taken("unreadable", messages=0),
+    "gateway_webhooks/unknown_gateway": answers(404, "not_found"),
+    "sweeper/every_minute": swept,
     "simulator/charge": answers(200),
     "simulator/list_charges": answers(200),
     "simulator/look_up_unknown_key": answers(404),
     "simulator/force_outcome": answers(200),
 }
 NEED_A_PAYMENT = ("get_payment", "list_payments", "cancel_payment", "find_idempotency_key")
+NEED_A_COMPLETED_PAYMENT = ("create_refund", "list_refunds")
 FILES = sorted(EVENTS.glob("*/*.json"))
 
 
@@ -136,8 +188,8 @@ def test_every_function_has_events_and_every_event_an_expectation() -> None:
 
 
 @pytest.fixture
-def load(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
-    config = app.config
+def load(listening: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
+    config = listening.config
     environment = {
         "RIEL_PAYMENTS_TABLE": config.payments_table,
         "RIEL_OUTBOX_TABLE": config.outbox_table,
@@ -147,7 +199,10 @@ def load(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
         "RIEL_PAYMENTS_QUEUE_URL": config.payments_queue_url,
         "RIEL_WEBHOOKS_QUEUE_URL": config.webhooks_queue_url,
         "RIEL_WEBHOOKS_DLQ_URL": config.webhooks_dlq_url,
+        "RIEL_GATEWAY_EVENTS_QUEUE_URL": config.gateway_events_queue_url,
+        "RIEL_SIMULATOR_SECRET": config.simulator_secret,
         "RIEL_SIMULATOR_URL": "http://127.0.0.1:9",
+        "RIEL_ROUTES": config.routes,
         "RIEL_SIMULATOR_TABLE": "simulator",
         "RIEL_SIMULATOR_LATENCY": "0-0",
         "RIEL_SIMULATOR_SUCCESS_RATE": "1",
@@ -156,8 +211,10 @@ def load(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Handler]:
     def load(function: str) -> Handler:
         handler, module = load_handler(function, environment, monkeypatch)
         if function in ("processor", "webhook_sender"):
-            module._app.__dict__["gateways"] = app.gateways
+            module._app.__dict__["gateways"] = listening.gateways
             module._app.resolver = lambda _host, _port: ["10.0.0.1"]
+        if function == "gateway_webhooks":
+            module._app.clock = listening.clock  # the events were signed at its time
         return handler
 
     return load
@@ -169,6 +226,12 @@ def test_an_event_is_handled_as_expected(
 ) -> None:
     if path.parent.name == "processor" or path.stem in NEED_A_PAYMENT:
         store_payment(app, idempotency_key=KEY)
+    if path.stem in NEED_A_COMPLETED_PAYMENT:
+        store_completed(app, idempotency_key=KEY)
+    if name_of(path) == "processor/gateway_event":
+        assert app.inbox.put(GATEWAY_EVENT) is None
+    if path.parent.name == "sweeper":
+        store_payment(app, due_at=NOON)
 
     answer = load(path.parent.name)(json.loads(path.read_text()), Context())
 
@@ -191,7 +254,7 @@ def test_a_slow_payment_delays_no_sibling_of_its_batch(
     class TogetherGateway(FakeGateway):
         def charge(self, request: Any) -> Any:
             everybody.wait()  # breaks unless ten wait here together
-            return Charged("ref", request.amount)
+            return Charged(request.payment_id, request.amount, "ref", request.amount)
 
         def look_up(self, key: str) -> Any:
             raise AssertionError("nobody had these payments before")

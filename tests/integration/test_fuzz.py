@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
@@ -16,10 +17,11 @@ from hypothesis import strategies as st
 
 from functions.api.answers import Problem
 from functions.api.reference.error_codes import ERROR_CODES, FIELD_CODES
-from functions.api.reference.examples import ORDER
+from functions.api.reference.examples import ORDER, REFUND_ORDER
 from riel.app import App
 from tests.builders import API_KEY
 from tests.integration.api_gateway import Answer, ApiGateway, Headers
+from tests.payments import store_completed
 
 MULTIPLIER = int(os.environ.get("RIEL_FUZZ", "1"))
 """How many times more examples than a quick run, and fresh ones each time: `make fuzz` sets it."""
@@ -28,6 +30,7 @@ STATUS_OF = {error.code: error.status for error in ERROR_CODES}
 FIELD_CODE_NAMES = {field.code for field in FIELD_CODES}
 PAYMENTS = "/api/v1/payments"
 Send = Callable[..., Answer]
+NUMBERS = count()
 
 several = settings(
     max_examples=200 * MULTIPLIER,
@@ -170,6 +173,18 @@ def orders(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
+def refund_orders(draw: st.DrawFn) -> bytes:
+    """A JSON object that is nearly a refund: values odd or absent, now and then a strange name."""
+    values = st.one_of(odd_texts.map(json.dumps), json_texts, st.sampled_from(['"0.01"', "1"]))
+    names = draw(st.lists(st.sampled_from([*REFUND_ORDER]), max_size=2, unique=True))
+    fields = {name: draw(values) for name in names}
+    if draw(st.integers(0, 5)) == 0:
+        fields[draw(strange_names)] = draw(json_texts)
+    text = object_of((json.dumps(name), value) for name, value in fields.items())
+    return text.encode("utf-8", "surrogatepass")
+
+
+@st.composite
 def mutated_orders(draw: st.DrawFn) -> bytes:
     """The bytes of a good order with some cut out, replaced or put in."""
     body = bytearray(json.dumps(ORDER).encode())
@@ -222,14 +237,16 @@ header_names = st.sampled_from(
 segments = st.one_of(
     st.binary(max_size=40).map(lambda raw: quote_from_bytes(raw, safe="")),
     st.sampled_from(
-        ["pay_" + "a" * 26, "pay_" + "A" * 26, "payments", "cancel", "..", ".", "", "%", "%zz",
-         "%25", "%2F", "%252F", "%0d%0aX-Evil:1", "a b", "{payment_id}", CARD, "x" * 300]
+        ["pay_" + "a" * 26, "pay_" + "A" * 26, "payments", "cancel", "refunds", "..", ".", "",
+         "%", "%zz", "%25", "%2F", "%252F", "%0d%0aX-Evil:1", "a b", "{payment_id}", CARD,
+         "x" * 300]
     ),
 )  # fmt: skip
 paths = st.one_of(
     st.lists(segments, max_size=5).map(lambda parts: "/" + "/".join(parts)),
     segments.map(lambda part: f"{PAYMENTS}/{part}"),
     segments.map(lambda part: f"{PAYMENTS}/{part}/cancel"),
+    segments.map(lambda part: f"{PAYMENTS}/{part}/refunds"),
     segments.map(lambda part: f"/api/v1/idempotency-keys/{part}"),
     st.sampled_from([PAYMENTS, PAYMENTS + "/", "/health", "/health/", "/openapi.json", "/docs"]),
 )
@@ -310,6 +327,26 @@ def test_cancellations_of_anything_are_understood_or_refused(
     )
 
     assert answer.status in {400, 404, 405, 413, 415, 422}
+
+
+@several
+@given(
+    body=st.one_of(refund_orders(), bodies),
+    as_text=st.booleans(),
+)
+def test_refunds_of_any_values_are_understood_or_refused(
+    send: Send, app: App, body: bytes, as_text: bool
+) -> None:
+    payment = store_completed(app, idempotency_key=f"to-refund-{next(NUMBERS)}")
+    refundable = f"{PAYMENTS}/{payment.payment_id}/refunds"
+    answer = send("POST", refundable, "", headers_of("refund"), body, as_text=as_text)
+    again = send("POST", refundable, "", headers_of("refund"), body, as_text=as_text)
+
+    assert answer.status in {202, 400, 409, 413, 422}
+    assert again.status == answer.status
+    if answer.status == 202:
+        assert again.body == answer.body
+    assert send("GET", refundable, "", headers_of()).status == 200
 
 
 @several

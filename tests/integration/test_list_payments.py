@@ -19,7 +19,7 @@ from riel.errors import MalformedRequestError, StoreUnavailableError
 from riel.services import list_payments as service
 from riel.services.list_payments import ListingQuery, list_payments
 from riel.services.read_payment import payment_view
-from riel.store import listing
+from riel.store import batch_reads
 from riel.store.listing import ListingStore
 from riel.store.merchants import Caller, Limits, Merchant
 from riel.store.payment_items import write_payment
@@ -339,7 +339,7 @@ def positions(payments: list[Payment]) -> list[str]:
 
 @pytest.fixture
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "UNPROCESSED_WAIT_SECONDS", 0)
+    monkeypatch.setattr(batch_reads, "UNPROCESSED_WAIT_SECONDS", 0)
 
 
 @pytest.mark.usefixtures("_no_waiting")
@@ -385,7 +385,7 @@ def test_fc_64_what_is_left_out_again_and_again_is_unavailable(app: App) -> None
 
     with pytest.raises(StoreUnavailableError):
         list(ListingStore(dynamodb, "payments").payments(positions(payments)))
-    assert len(dynamodb.asked) == listing.MAX_BATCH_TRIES
+    assert len(dynamodb.asked) == batch_reads.MAX_TRIES
 
 
 def test_a_payment_that_was_deleted_by_hand_is_left_out_and_the_list_goes_on(app: App) -> None:

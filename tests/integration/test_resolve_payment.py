@@ -22,7 +22,8 @@ from tests.builders import FakeGateway, store_payment
 def in_review(app: App, gateway: FakeGateway) -> Payment:
     """A payment whose PSP has charged another amount than was asked."""
     payment = store_payment(app)
-    gateway.answer = Charged("ref", Money(1, "MXN"))
+    one = Money(1, "MXN")
+    gateway.answer = Charged(payment.payment_id, one, "ref", one)
     process_payment(app, Step(payment.payment_id), receives=1)
     found = app.payments.get(payment.payment_id)
     assert found is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from riel.config import Config, SimulatorConfig
+from riel.config import Config, EventFaults, SimulatorConfig
 from riel.errors import ConfigurationError
 
 
@@ -46,3 +46,25 @@ def test_the_simulator_reads_its_bounds() -> None:
         "RIEL_SIMULATOR_SUCCESS_RATE": "1",
     }
     assert SimulatorConfig.from_environment(environment) == SimulatorConfig("t", (2.0, 5.0), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        ("", EventFaults((0.0, 0.5))),
+        ("delay=0-2", EventFaults((0.0, 2.0))),
+        ("off", EventFaults(off=True)),
+        (
+            "delay=1-2, duplicate=0.3,reorder=0.2,lose=0.1,off",
+            EventFaults((1.0, 2.0), 0.3, 0.2, 0.1, True),
+        ),
+    ],
+)
+def test_the_faults_of_events_are_read(text: str, faults: EventFaults) -> None:
+    assert EventFaults.parse(text) == faults
+
+
+@pytest.mark.parametrize("text", ["lose", "lose=2", "lose=-1", "delay=2", "delay=2-1", "late=1"])
+def test_faults_of_events_that_can_not_be_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        EventFaults.parse(text)

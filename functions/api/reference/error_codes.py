@@ -93,7 +93,13 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
         "invalid_state",
         409,
         "The payment is in a status in which this can not be done.",
-        "Read the payment; the error tells in which statuses it can be done.",
+        "`detail` tells when it can be done, and what is allowed now.",
+    ),
+    ErrorCode(
+        "refund_exceeds_available",
+        409,
+        "More than what was received, less what other refunds have taken; pending ones count.",
+        "`detail` tells how much can still be refunded. Use a new key for another amount.",
     ),
     ErrorCode(
         "payload_too_large",
@@ -117,7 +123,7 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
         "idempotency_key_reused",
         422,
         "The key was used before with another body. Nothing was changed.",
-        "Use a new key for a new payment.",
+        "Use a new key for a new payment or refund.",
     ),
     ErrorCode(
         "rate_limited",
@@ -134,7 +140,7 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
     ErrorCode(
         "method_unavailable",
         503,
-        "No gateway takes this method just now.",
+        "No gateway takes this method just now: none is configured, or it is switched off.",
         "Offer the payer another method, or try again later.",
     ),
     ErrorCode(
@@ -162,6 +168,7 @@ FIELD_CODES: tuple[FieldCode, ...] = (
     FieldCode("description_invalid", "Not a text."),
     FieldCode("metadata_invalid", "Not an object whose values are texts."),
     FieldCode("reference_invalid", "Not a text."),
+    FieldCode("reason_invalid", "Not a text."),
     FieldCode("webhook_url_invalid", "Not a text."),
     FieldCode(
         "payment_method_token_invalid", "Letters, digits and `_ . : -` only; the PSP's token."

@@ -55,6 +55,39 @@ PAYMENT: dict[str, Any] = {
 }
 PAGE = {"data": [PAYMENT], "has_more": True, "next_cursor": CURSOR}
 CANCELED = {"payment_id": PAYMENT_ID, "status": "canceled"}
+REFUND_ID = "re_3klmtk5gmqvu2uv5s7plnxsxmc"
+REFUNDED_AT = "2026-04-18T09:30:01.870Z"
+REFUND_ORDER: dict[str, Any] = {"amount": "40.00", "reason": "One item was out of stock."}
+_REFUND_AS_SENT = {
+    "refund_id": REFUND_ID,
+    "payment_id": PAYMENT_ID,
+    "amount": "40.00",
+    "currency": "MXN",
+}
+_REFUND_CREATED_AT = "2026-04-18T09:30:00.000Z"
+REFUND_ACCEPTED = {
+    **_REFUND_AS_SENT,
+    "status": "pending",
+    "reason": REFUND_ORDER["reason"],
+    "created_at": _REFUND_CREATED_AT,
+}
+REFUND: dict[str, Any] = {
+    **REFUND_ACCEPTED,
+    "status": "completed",
+    "processed_at": REFUNDED_AT,
+    "failure": None,
+    "history": [
+        {"sequence": 1, "status": "pending", "at": _REFUND_CREATED_AT, "cause": "created"},
+        {
+            "sequence": 2,
+            "status": "processing",
+            "at": "2026-04-18T09:30:00.150Z",
+            "cause": "claimed",
+        },
+        {"sequence": 3, "status": "completed", "at": REFUNDED_AT, "cause": "gateway_refunded"},
+    ],
+}
+REFUNDS = {"data": [REFUND]}
 KEY_STATE = {"state": "completed", "payment_id": PAYMENT_ID}
 HEALTHY = {
     "status": "ok",
@@ -86,9 +119,11 @@ PROBLEMS: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
         (("reference", "duplicate_reference", f"taken by {PAYMENT_ID}"),),
     ),
     "invalid_state": (
-        "the payment is completed; it can be canceled while it is pending or awaiting_payment",
+        "the payment is completed; it can be canceled while it is pending or awaiting_payment;"
+        " allowed now: refund",
         (),
     ),
+    "refund_exceeds_available": ("60.50 MXN can still be refunded", ()),
     "payload_too_large": ("the body may have at most 65536 bytes", ()),
     "unsupported_media_type": ("send Content-Type: application/json, not compressed", ()),
     "validation_failed": (
@@ -128,3 +163,15 @@ def event(kind: str, status: str) -> dict[str, Any]:
         "metadata": {"order_id": "123"},
     }
     return {"type": kind, "timestamp": PROCESSED_AT, "data": data}
+
+
+def refund_event(kind: str, status: str) -> dict[str, Any]:
+    """Write the body of one webhook about a refund."""
+    data = {
+        **_REFUND_AS_SENT,
+        "status": status,
+        "processed_at": REFUNDED_AT,
+        "sequence": 3,
+        "metadata": {"order_id": "123"},
+    }
+    return {"type": kind, "timestamp": REFUNDED_AT, "data": data}

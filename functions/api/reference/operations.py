@@ -6,7 +6,6 @@ from typing import Any
 
 from functions.api.reference import examples
 from functions.api.reference.parts import ALWAYS, LIMITED, Json, headers, problem_response, ref
-from riel.domain.events import MERCHANT_EVENTS
 
 _SENT_WITH_POST = ("IdempotencyKey", "RequestId", "Traceparent")
 _KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid")
@@ -18,16 +17,12 @@ def paths() -> dict[str, Json]:
         "/api/v1/payments": {"post": _create_payment(), "get": _list_payments()},
         "/api/v1/payments/{payment_id}": {"get": _get_payment()},
         "/api/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
+        "/api/v1/payments/{payment_id}/refunds": {"post": _create_refund(), "get": _list_refunds()},
         "/api/v1/idempotency-keys/{key}": {"get": _get_idempotency_key()},
         "/health": {"get": _get_health()},
         "/openapi.json": {"get": _get_document()},
         "/docs": {"get": _get_docs()},
     }
-
-
-def webhooks() -> dict[str, Json]:
-    """Every event that Riel sends to a merchant's `webhook_url`."""
-    return {kind: {"post": _event(kind, status)} for status, kind in MERCHANT_EVENTS.items()}
 
 
 def _operation(
@@ -76,6 +71,7 @@ def _links() -> Json:
     return {
         "payment": {"operationId": "getPayment", **by_id},
         "cancellation": {"operationId": "cancelPayment", **by_id},
+        "refund": {"operationId": "createRefund", **by_id},
     }
 
 
@@ -169,7 +165,8 @@ def _cancel_payment() -> Json:
         "Cancel a payment",
         "Works while no gateway has the payment yet (`pending`), and while the payer has not paid"
         " (`awaiting_payment`). When it races with the charge, one of the two wins; the loser is"
-        " told by `409`. The body is empty, or an empty object.",
+        " told by `409`. Money that the payer brings for a canceled voucher all the same goes back."
+        " The body is empty, or an empty object.",
         parameters=("PaymentId", "IdempotencyKey", "RequestId"),
         requestBody={"required": False, "content": {"application/json": content}},
         responses={
@@ -180,6 +177,58 @@ def _cancel_payment() -> Json:
                 s409=("invalid_state", "idempotency_key_in_use"),
                 s503=("store_unavailable",),
             ),
+        },
+    )
+
+
+def _create_refund() -> Json:
+    accepted = _answer(
+        "The refund is written down. Its outcome comes by webhook, or read it at Location.",
+        "RefundAccepted",
+        {"accepted": examples.REFUND_ACCEPTED},
+        "Location",
+        "Idempotent-Replayed",
+        always=LIMITED,
+    )
+    shown = {"part": examples.REFUND_ORDER, "rest": {}}
+    content = {"schema": ref("schemas", "CreateRefundRequest"), "examples": _shown(shown)}
+    by_id = {"parameters": {"payment_id": "$response.body#/payment_id"}}
+    return _operation(
+        "createRefund",
+        "Refunds",
+        "Refund a payment",
+        "Gives back a part of a `completed` payment, or all that is left of it: without an amount,"
+        " with an empty body too. The amount is reserved at once, so refunds never exceed what was"
+        " received, however many come at the same time; one that fails gives its amount free"
+        " again. A payment takes 100 refunds.",
+        parameters=("PaymentId", *_SENT_WITH_POST),
+        requestBody={"required": False, "content": {"application/json": content}},
+        responses={
+            202: {**accepted, "links": {"refunds": {"operationId": "listRefunds", **by_id}}},
+            **_problems(
+                *(400, 401, 404, 405, 409, 413, 415, 422, 429, 503),
+                s400=("malformed_request", *_KEY_CODES),
+                s409=("invalid_state", "refund_exceeds_available", "idempotency_key_in_use"),
+                s503=("store_unavailable",),
+            ),
+        },
+    )
+
+
+def _list_refunds() -> Json:
+    found = _answer(
+        "All refunds of the payment.", "RefundList", {"refunds": examples.REFUNDS}, always=LIMITED
+    )
+    return _operation(
+        "listRefunds",
+        "Refunds",
+        "List a payment's refunds",
+        "Every refund of one payment with its history, the oldest first. Reads what was written"
+        " last, without any lag.",
+        parameters=("PaymentId", "RequestId"),
+        responses={
+            200: found,
+            **_problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
         },
     )
 
@@ -251,54 +300,3 @@ def _get_docs() -> Json:
         "content": {"text/html": {"schema": {"type": "string"}}},
     }
     return _public("getDocs", "The documentation", "This page. Needs no key.", {200: answer})
-
-
-_SIGNED = {
-    "webhook-id": ("The event's id: the same for every attempt.", "evt_mzq3cbf2xkcvnr5cdqk7sxdgmu"),
-    "webhook-timestamp": ("When this attempt was made, in seconds since 1970.", "1776427202"),
-    "webhook-signature": (
-        "`v1,` and the base 64 of HMAC-SHA256 over `id.timestamp.body`; two of them, with a space"
-        " between, while a secret is rotated.",
-        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
-    ),
-}
-_TELLS = {
-    "payment.completed": "The money has arrived.",
-    "payment.failed": "The payment failed; no money moved.",
-    "payment.awaiting_payment": "The payer has what is needed to pay, and has not paid yet.",
-    "payment.expired": "The payer did not pay in time.",
-    "payment.canceled": "The payment was canceled before it was charged.",
-    "payment.in_review": "The gateway contradicts itself or stays silent: a person decides. Do not"
-    " deliver, and do not charge again.",
-}
-
-
-def _event(kind: str, status: str) -> Json:
-    signed = [
-        {
-            "name": name,
-            "in": "header",
-            "required": True,
-            "description": description,
-            "schema": {"type": "string"},
-            "example": example,
-        }
-        for name, (description, example) in _SIGNED.items()
-    ]
-    body = {"type": "object", "properties": {"type": {"const": kind}}}
-    schema = {"allOf": [ref("schemas", "Event"), body]}
-    content = {"schema": schema, "example": examples.event(kind, status)}
-    return {
-        "operationId": "on" + "".join(p.title() for p in kind.replace(".", "_").split("_")),
-        "tags": ["Events"],
-        "summary": kind,
-        "description": _TELLS[kind],
-        "security": [],
-        "parameters": signed,
-        "requestBody": {"required": True, "content": {"application/json": content}},
-        "responses": {
-            "2XX": {"description": "Received. It will not be sent again."},
-            "410": {"description": "Not wanted any more. It will not be sent again."},
-            "default": {"description": "Not received. It is sent again later."},
-        },
-    }

@@ -12,10 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from functions.api.problems import TITLES
 from functions.api.reference import FOLDER, examples
 from functions.api.reference.error_codes import ERROR_CODES, FIELD_CODES
 from functions.api.reference.parts import Json
+from riel.problems import TITLES
 
 SERVER = "http://localhost:8000"
 DEMO_KEY = "secret-api-key"
@@ -167,15 +167,22 @@ def _curl(document: Json, path: str, method: str, operation: Json) -> str:
         lines.append(f'-H "X-API-Key: {DEMO_KEY}"')
     if method == "post":
         lines[0] = lines[0].replace("curl ", "curl -X POST ")
-        is_payment = "body" not in operation and path.endswith("/payments")
-        key = examples.IDEMPOTENCY_KEY if is_payment else "cancel-order-123"
+        action = path.rpartition("/")[2]
+        keys = {"payments": examples.IDEMPOTENCY_KEY, "refunds": "refund-order-123-1"}
+        key = keys.get(action, f"{action}-order-123")
         lines.append(f'-H "Idempotency-Key: {key}"')
-    body = operation.get("requestBody", {})
-    if body.get("required"):
-        shown = next(iter(body["content"]["application/json"]["examples"].values()))["value"]
+    shown = _shown_body(operation)
+    if shown:
         lines.append('-H "Content-Type: application/json"')
         lines.append(f"-d '{json.dumps(shown, indent=2)}'")
     return " \\\n  ".join(lines)
+
+
+def _shown_body(operation: Json) -> Any:
+    """Return the first example of a body that says something."""
+    content = operation.get("requestBody", {}).get("content", {"application/json": {}})
+    shown = content["application/json"].get("examples", {"none": {"value": None}})
+    return next(iter(shown.values()))["value"]
 
 
 def _answers(document: Json, operation: Json) -> list[Json]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.api.problems import TITLES
 from functions.api.reference import examples
 from functions.api.reference.error_codes import FIELD_CODES, codes_of
+from riel.problems import TITLES
 
 Json = dict[str, Any]
 PROBLEM_JSON = "application/problem+json"
@@ -132,7 +132,7 @@ HEADERS: dict[str, Json] = {
         "true",
     ),
     "Location": _header(
-        "Where the payment can be read.",
+        "Where what was made can be read.",
         {"type": "string", "format": "uri-reference"},
         f"/api/v1/payments/{examples.PAYMENT_ID}",
         required=True,

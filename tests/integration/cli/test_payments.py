@@ -7,7 +7,7 @@ import json
 import pytest
 
 from infra.local.platform import LocalPlatform
-from infra.names import TABLES
+from infra.names import FUNCTIONS, TABLES
 from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint
 from tests.integration.cli.conftest import Riel
@@ -87,7 +87,7 @@ def test_status_names_every_part(riel: Riel, platform: LocalPlatform) -> None:
     for name in ("api", "simulator", "aws_endpoint", "region"):
         assert found[name] == getattr(state, name)
     assert {name: queue["url"] for name, queue in found["queues"].items()} == state.queues
-    assert set(found["functions"]) == {"api", "outbox-relay", "processor", "webhook-sender"}
+    assert set(found["functions"]) == set(FUNCTIONS)
     assert {f["state"] for f in found["functions"].values()} == {"Active"}
     assert set(found["tables"]) == {*TABLES, "simulator"}
     assert found["queues"]["payments"]["dead_letters"] == 0

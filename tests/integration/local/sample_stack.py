@@ -16,6 +16,7 @@ from infra.synthesis import Asset, CloudAssembly, SynthesizedStack
 BUCKET = "assets-${AWS::AccountId}-${AWS::Region}"
 KEY = "functions.zip"
 STACK = "sample"
+HOOKS_ROUTE = "POST /hooks/{name}/events"
 
 RELAY = textwrap.dedent(
     """
@@ -81,6 +82,9 @@ API = textwrap.dedent(
             time.sleep(0.2)
         return {"statusCode": 200, "headers": {"content-type": "application/json"},
                 "body": json.dumps({"path": path, "query": event["rawQueryString"],
+                                    "route": event["routeKey"],
+                                    "parameters": event.get("pathParameters"),
+                                    "base64": event["isBase64Encoded"],
                                     "body": event.get("body"), "headers": event["headers"]})}
     """
 )
@@ -117,6 +121,7 @@ def _resources() -> dict[str, Any]:
             WORK_QUEUE_URL={"Ref": "WorkQueue"},
         ),
         "Api": _function("api"),
+        "Hooks": _function("hooks", handler="api"),
         "StreamMapping": _stream_mapping(),
         "QueueMapping": _mapping(
             FunctionName={"Ref": "Consumer"},
@@ -164,13 +169,13 @@ def _table() -> dict[str, Any]:
     }
 
 
-def _function(name: str, **variables: Any) -> dict[str, Any]:
+def _function(name: str, handler: str = "", **variables: Any) -> dict[str, Any]:
     return {
         "Type": "AWS::Lambda::Function",
         "Properties": {
             "FunctionName": name,
             "Runtime": "python3.13",
-            "Handler": f"{name}.handler",
+            "Handler": f"{handler or name}.handler",
             "Role": _arn("Role"),
             "Timeout": 15,
             "Code": {"S3Bucket": {"Fn::Sub": BUCKET}, "S3Key": KEY},
@@ -225,25 +230,33 @@ def _http_api() -> dict[str, Any]:
             "Type": "AWS::ApiGatewayV2::Api",
             "Properties": {"Name": "sample", "ProtocolType": "HTTP"},
         },
-        "Integration": {
+        **_route("$default", "Api"),
+        **_route(HOOKS_ROUTE, "Hooks"),
+        "Stage": {
+            "Type": "AWS::ApiGatewayV2::Stage",
+            "Properties": {"ApiId": api, "StageName": "$default", "AutoDeploy": True},
+        },
+    }
+
+
+def _route(key: str, function: str) -> dict[str, Any]:
+    api, integration = {"Ref": "HttpApi"}, f"{function}Integration"
+    return {
+        integration: {
             "Type": "AWS::ApiGatewayV2::Integration",
             "Properties": {
                 "ApiId": api,
                 "IntegrationType": "AWS_PROXY",
-                "IntegrationUri": _arn("Api"),
+                "IntegrationUri": _arn(function),
                 "PayloadFormatVersion": "2.0",
             },
         },
-        "Route": {
+        f"{function}Route": {
             "Type": "AWS::ApiGatewayV2::Route",
             "Properties": {
                 "ApiId": api,
-                "RouteKey": "$default",
-                "Target": {"Fn::Join": ["/", ["integrations", {"Ref": "Integration"}]]},
+                "RouteKey": key,
+                "Target": {"Fn::Join": ["/", ["integrations", {"Ref": integration}]]},
             },
-        },
-        "Stage": {
-            "Type": "AWS::ApiGatewayV2::Stage",
-            "Properties": {"ApiId": api, "StageName": "$default", "AutoDeploy": True},
         },
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from tests.integration.local.conftest import SampleStage
+from tests.integration.local.sample_stack import HOOKS_ROUTE
 
 pytestmark = pytest.mark.engine
 
@@ -76,3 +78,43 @@ def test_a_burst_waits_instead_of_being_refused(stage: SampleStage) -> None:
     with httpx.Client(timeout=60) as client, ThreadPoolExecutor(60) as pool:
         answers = list(pool.map(lambda _: client.get(f"{stage.api}/sleep"), range(60)))
     assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a":1}',
+        b'{ "a" : 1.0,\r\n\t"b": "\\u00e9 \xc3\xa9" }\n',
+        b"\xef\xbb\xbf{}",
+        '"\U0001f600\u2028\x00"'.encode(),
+    ],
+)
+def test_a_route_of_its_own_gets_the_bytes_of_a_text_as_they_were_sent(
+    stage: SampleStage, body: bytes
+) -> None:
+    """A signature is over bytes: one blank more or less and it does not hold."""
+    headers = {"content-type": "application/json"}
+    answer = httpx.post(f"{stage.api}/hooks/psp/events", content=body, headers=headers).json()
+    assert answer["route"] == HOOKS_ROUTE
+    assert answer["parameters"] == {"name": "psp"}
+    assert answer["base64"] is False
+    assert answer["body"].encode() == body
+
+
+@pytest.mark.parametrize("content_type", ["application/octet-stream", "", "application/gzip"])
+def test_what_is_no_text_arrives_whole_in_base64(stage: SampleStage, content_type: str) -> None:
+    body = bytes(range(256))
+    headers = {"content-type": content_type} if content_type else {}
+    answer = httpx.post(f"{stage.api}/hooks/psp/events", content=body, headers=headers).json()
+    assert answer["base64"] is True
+    assert base64.b64decode(answer["body"]) == body
+
+
+def test_only_its_own_method_and_path_lead_to_a_route(stage: SampleStage) -> None:
+    for method, path in (
+        ("GET", "/hooks/psp/events"),
+        ("POST", "/hooks/psp"),
+        ("POST", "/hooks/a/b/events"),
+    ):
+        answer = httpx.request(method, f"{stage.api}{path}").json()
+        assert answer["route"] == "$default", (method, path)

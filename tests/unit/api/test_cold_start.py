@@ -21,11 +21,13 @@ NOT_FOR_POSTING = (
     "httpx", "httpcore", "aws_xray_sdk", "awscrt", "jinja2", "pydantic.v1", "email_validator",
     "aws_lambda_powertools.utilities.batch", "aws_lambda_powertools.utilities.parser",
     "functions.api.answers", "functions.api.openapi", "functions.api.listing_query",
-    "functions.api.reference",
+    "functions.api.reference", "functions.api.refund_request",
     "riel.gateways.simulator", "riel.webhooks.sending", "riel.webhooks.signing",
     "riel.store.deliveries", "riel.store.listing", "riel.store.merchant_records",
-    "riel.services.cancel_payment", "riel.services.health", "riel.services.list_payments",
-    "riel.services.merchants", "riel.services.read_payment", "riel.services.stored_answers",
+    "riel.store.refunds", "riel.services.allowed_actions", "riel.services.cancel_payment",
+    "riel.services.create_refund", "riel.services.health", "riel.services.list_payments",
+    "riel.services.merchants", "riel.services.read_payment", "riel.services.read_refunds",
+    "riel.services.stored_answers",
 )  # fmt: skip
 
 ENVIRONMENT = {

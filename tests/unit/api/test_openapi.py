@@ -19,12 +19,13 @@ import jsonschema_rs
 import pytest
 
 from functions.api import openapi
-from functions.api.problems import TITLES
 from functions.api.reference import DOCUMENT_FILE, PAGE_FILE, docs_page, openapi_document
 from functions.api.reference.error_codes import ERROR_CODES, FIELD_CODES
 from functions.api.reference.operations import paths
+from functions.api.refund_request import read_refund_order
 from functions.api.schemas import read_order
 from riel import errors
+from riel.problems import TITLES
 from riel.webhooks import signing
 from tests.builders import WEBHOOK_SECRET
 
@@ -39,7 +40,7 @@ NEVER_ANSWERED = {
     # What other functions raise, and roots that are never raised themselves.
     "error", "rejected", "conflict", "unavailable", "lease_lost", "gateway_unavailable",
     "outcome_unknown", "broken", "psp_unmapped_status", "malformed_message", "configuration",
-    "webhook_url_forbidden",
+    "webhook_url_forbidden", "signature_invalid", "timestamp_out_of_tolerance",
 }  # fmt: skip
 
 
@@ -205,6 +206,19 @@ def test_every_code_of_a_field_is_in_the_catalogue(field: str, value: Any) -> No
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [("amount", 1.5), ("amount", "0"), ("amount", None), ("amount", ""), ("reason", 1),
+     ("reason", "x" * 501), ("reason", "4111 1111 1111 1111"), ("status", "completed")],
+)  # fmt: skip
+def test_every_code_of_a_refunds_field_is_in_the_catalogue(field: str, value: Any) -> None:
+    with pytest.raises(errors.InvalidRequestError) as refused:
+        read_refund_order(json.dumps({field: value}).encode())
+
+    listed = {known.code for known in FIELD_CODES}
+    assert {problem.code for problem in refused.value.problems} <= listed
+
+
+@pytest.mark.parametrize(
     ("amount", "fits"),
     [
         ("100.50", True), ("0.01", True), ("0.0001", True), ("0.5000", True), (100, True),
@@ -277,7 +291,11 @@ def test_a_curl_line_of_the_page_is_one_that_a_shell_understands(
     assert f"http://localhost:8000{path.partition('{')[0]}" in words
     assert ("Idempotency-Key: " in words) == (method == "post")
     if "amount" in words:
-        read_order(words[words.index("{") :].encode(), allow_loopback=True)
+        body = words[words.index("{") :].encode()
+        if path.endswith("/refunds"):
+            read_refund_order(body)
+        else:
+            read_order(body, allow_loopback=True)
 
 
 def test_the_guides_code_accepts_our_webhooks_and_nothing_else() -> None:

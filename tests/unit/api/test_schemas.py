@@ -17,7 +17,7 @@ from riel.errors import (
     PayloadTooLargeError,
     RejectedError,
 )
-from riel.services.create_payment import fingerprint
+from riel.services.fingerprint import fingerprint
 
 GOOD: dict[str, Any] = {"amount": "100.50", "currency": "MXN"}
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console
 
+from infra.cli.flag_screens import switch_document, switches_table
 from infra.cli.payment_screens import payment_document, payments_table, print_payment
-from riel.domain.payment import Failure, Payment, Status, Transition
+from riel.domain.money import Money
+from riel.domain.payment import Failure, NextAction, Payment, Status, Transition
+from riel.domain.refund import Refund, RefundStatus, RefundTransition
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import DELIVERED, Attempt, Delivery
+from riel.store.switches import Switch
 from tests.builders import NOON, make_payment
 
 
@@ -33,9 +39,19 @@ def delivery() -> Delivery:
     return Delivery("evt_1", "payment.completed", "http://x", DELIVERED, attempts)
 
 
-def screen(payment: Payment, *deliveries: Delivery, width: int = 80) -> str:
+def refund(**fields: Any) -> Refund:
+    refund_id = "re_" + "a" * 26
+    line = RefundTransition(1, RefundStatus.PENDING, NOON, "created")
+    owner = {"payment_id": paid().payment_id, "merchant_id": "demo", "gateway": "simulator"}
+    defaults = {"amount": Money(4_000, "MXN"), "fingerprint": "f", "history": (line,), **owner}
+    return Refund(refund_id=refund_id, **{**defaults, **fields})
+
+
+def screen(
+    payment: Payment, *deliveries: Delivery, width: int = 80, refunds: Sequence[Refund] = ()
+) -> str:
     out = Console(file=io.StringIO(), width=width, highlight=False)
-    print_payment(out, payment, deliveries)
+    print_payment(out, payment, deliveries, refunds)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -69,6 +85,54 @@ def test_failure_and_attention_are_told_with_their_reasons() -> None:
 
     assert "card_declined: Declined." in screen(failed)
     assert "dead_letter: psp_unmapped_status: huh" in screen(stuck)
+
+
+def test_what_the_payer_has_to_do_is_shown_while_it_helps() -> None:
+    until = NOON + timedelta(days=1)
+    slip = NextAction("oxxo_voucher", until, reference="12345678901234")
+    transfer = NextAction("spei_transfer", until, clabe="646180157000000004")
+    waiting = replace(paid(Status.AWAITING_PAYMENT), next_action=slip, received_minor=5_000)
+
+    told = "oxxo_voucher 12345678901234, until 2026-04-18 12:00:00 UTC"
+    assert told in screen(waiting)
+    assert "received    50.00 MXN" in screen(waiting)
+    assert "spei_transfer 646180157000000004" in screen(replace(waiting, next_action=transfer))
+    assert "12345678901234" not in screen(replace(paid(), next_action=slip))
+
+
+def test_refunds_are_shown_with_what_became_of_them() -> None:
+    over = RefundTransition(2, RefundStatus.FAILED, NOON, "resolved_by_operator", "ana: case 4711")
+    failed = refund(
+        history=(*refund().history, over), failure=Failure("review_failed", "x"), reason="[b]No[/]"
+    )
+    puzzling = refund(attention="dead_letter", attention_reason="psp_unmapped_status: huh")
+    payment = replace(paid(), received_minor=10_050, reserved_minor=6_000, refunded_minor=2_000)
+
+    text = screen(payment, refunds=[failed, puzzling], width=160)
+
+    assert failed.refund_id in text
+    for words in ("40.00 MXN", "failed review_failed (ana: case 4711)", "[b]No[/]"):
+        assert words in text
+    assert "pending dead_letter: psp_unmapped_status: huh" in text
+    assert "refunded    20.00 MXN" in text
+    assert "refunding   40.00 MXN" in text
+    assert "received" not in text, "it is the amount"
+    document = payment_document(payment, (), [failed])["refunds"][0]
+    assert (document["status"], document["history"][1]["note"]) == ("failed", "ana: case 4711")
+
+
+def test_a_switch_that_was_never_set_is_on() -> None:
+    off = Switch(False, "ana", "[b]down[/]", NOON)
+    out = Console(file=io.StringIO(), width=100)
+    out.print(switches_table({"gateway.simulator": off, "method.card": None}))
+    assert isinstance(out.file, io.StringIO)
+    lines = [" ".join(line.split()) for line in out.file.getvalue().splitlines()]
+
+    assert lines[1:] == [
+        "gateway.simulator off 2026-04-17 12:00 ana [b]down[/]",
+        "method.card on never set",
+    ]
+    assert switch_document("method.card", None)["state"] == "on"
 
 
 def test_markup_in_a_merchants_text_stays_text() -> None:

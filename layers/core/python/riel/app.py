@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cached_property
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -29,14 +30,26 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sqs import SQSClient
 
-    from riel.gateways.base import Gateway
+    from riel.gateways.base import EventReader, Gateway
+    from riel.gateways.routing import Route
     from riel.services.backlog import BacklogMeter, Backlogs
+    from riel.services.breaker import Breakers
+    from riel.services.gateway_secrets import GatewaySecrets
     from riel.services.rate_limit import RateLimiter
     from riel.services.stored_answers import StoredAnswers
+    from riel.services.switches import Switches
     from riel.store.deliveries import DeliveryStore
+    from riel.store.due import DueStore
+    from riel.store.effects import EffectStore
+    from riel.store.inbox import InboxStore
     from riel.store.listing import ListingStore
     from riel.store.outbox import OutboxStore
+    from riel.store.quarantine import QuarantineStore
     from riel.store.queues import Queue
+    from riel.store.refunds import RefundStore
+    from riel.store.secrets import SecretStore
+    from riel.store.switches import SwitchStore
+    from riel.store.watermarks import WatermarkStore
 
 # Two calls that hang, and the SDK's pauses between their attempts, must leave the API its time to
 # answer 503 (a test compares them).
@@ -107,11 +120,40 @@ class App:
         return PaymentStore(self.dynamodb, *tables)
 
     @cached_property
+    def refunds(self) -> RefundStore:
+        """Refunds, and what their payments count of them."""
+        from riel.store.refunds import RefundStore
+
+        tables = self.config.required("payments_table"), self.config.required("outbox_table")
+        return RefundStore(self.dynamodb, *tables)
+
+    @cached_property
     def deliveries(self) -> DeliveryStore:
         """Webhook deliveries."""
         from riel.store.deliveries import DeliveryStore
 
         return DeliveryStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def inbox(self) -> InboxStore:
+        """Events of PSPs, and what became of them."""
+        from riel.store.inbox import InboxStore
+
+        return InboxStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def secrets(self) -> SecretStore:
+        """Secrets Manager."""
+        from riel.store.secrets import SecretStore
+
+        return SecretStore(self.client("secretsmanager"))
+
+    @cached_property
+    def gateway_secrets(self) -> GatewaySecrets:
+        """What this environment knows of the secrets by which gateways sign."""
+        from riel.services.gateway_secrets import GatewaySecrets
+
+        return GatewaySecrets(self)
 
     @cached_property
     def listing(self) -> ListingStore:
@@ -128,9 +170,51 @@ class App:
         return OutboxStore(self.dynamodb, self.config.required("outbox_table"))
 
     @cached_property
+    def due(self) -> DueStore:
+        """What waits for a time."""
+        from riel.store.due import DueStore
+
+        return DueStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def effects(self) -> EffectStore:
+        """What events should have caused."""
+        from riel.store.effects import EffectStore
+
+        return EffectStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def quarantine(self) -> QuarantineStore:
+        """Dead letters that an operator put aside."""
+        from riel.store.quarantine import QuarantineStore
+
+        return QuarantineStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def watermarks(self) -> WatermarkStore:
+        """How far the sweeper has come with the outbox."""
+        from riel.store.watermarks import WatermarkStore
+
+        return WatermarkStore(self.dynamodb, self.config.required("limits_table"))
+
+    @cached_property
     def merchants(self) -> MerchantStore:
         """Merchants and API keys."""
         return MerchantStore(self.dynamodb, self.config.required("merchants_table"), self.clock)
+
+    @cached_property
+    def switch_store(self) -> SwitchStore:
+        """Kill switches as they are stored."""
+        from riel.store.switches import SwitchStore
+
+        return SwitchStore(self.dynamodb, self.config.required("merchants_table"))
+
+    @cached_property
+    def switches(self) -> Switches:
+        """What this environment knows of the kill switches."""
+        from riel.services.switches import Switches
+
+        return Switches(self)
 
     @cached_property
     def limits(self) -> LimitStore:
@@ -166,6 +250,14 @@ class App:
         return StoredAnswers(self)
 
     @cached_property
+    def breakers(self) -> Breakers:
+        """What this environment has seen of the gateways' failures."""
+        from riel.services.breaker import Breakers
+
+        cool_down = timedelta(seconds=self.config.breaker_seconds)
+        return Breakers(self.config.breaker_failures, cool_down)
+
+    @cached_property
     def payments_queue(self) -> Queue:
         """Payments that wait for their gateway step."""
         return self._queue("payments_queue")
@@ -180,15 +272,48 @@ class App:
         """Webhooks that are out of attempts."""
         return self._queue("webhooks_dlq")
 
+    @cached_property
+    def gateway_events_queue(self) -> Queue:
+        """Events of PSPs that wait to be looked into."""
+        return self._queue("gateway_events_queue")
+
+    def gateway_queue(self, gateway: str) -> Queue:
+        """The queue in which a gateway's payments wait: its own, so that it slows no other."""
+        return self._gateway_queues.get(gateway) or self.payments_queue
+
+    def queue_named(self, name: str) -> Queue | None:
+        """Find the queue of a gateway's steps, or of PSPs' events, by its own name."""
+        from riel.store.queues import Queue
+
+        config = self.config
+        own = config.payments_queue_url, config.gateway_events_queue_url
+        for url in (*own, *config.gateway_queues.values()):
+            if url.rpartition("/")[2] == name:
+                return Queue(self.sqs, url)
+        return None
+
+    @cached_property
+    def _gateway_queues(self) -> dict[str, Queue]:
+        from riel.store.queues import Queue
+
+        return {name: Queue(self.sqs, url) for name, url in self.config.gateway_queues.items()}
+
     def _queue(self, name: str) -> Queue:
         from riel.store.queues import Queue
 
         return Queue(self.sqs, self.config.required(f"{name}_url"))
 
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """Which payments go to which gateways."""
+        from riel.gateways.routing import parse_routes
+
+        return parse_routes(self.config.routes)
+
     @property
     def configured_gateways(self) -> frozenset[str]:
         """Names of the gateways that this stage has."""
-        return frozenset({"simulator"}) if self.config.simulator_url else frozenset()
+        return frozenset(name for route in self.routes for name in route.gateways)
 
     @cached_property
     def gateways(self) -> dict[str, Gateway]:
@@ -197,7 +322,17 @@ class App:
 
         if not self.config.simulator_url:
             return {}
-        return {"simulator": SimulatorGateway(self._simulator_client())}
+        client = self._simulator_client()
+        return {name: SimulatorGateway(client, name) for name in ("simulator", "standby")}
+
+    @cached_property
+    def event_readers(self) -> dict[str, EventReader]:
+        """How the events of each gateway are verified and read, without what a call to it needs."""
+        from riel.gateways.simulator_events import parse_event
+
+        if not self.config.simulator_secret:
+            return {}
+        return dict.fromkeys(("simulator", "standby"), parse_event)
 
     @cached_property
     def webhook_client(self) -> httpx.Client:

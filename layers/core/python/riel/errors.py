@@ -7,6 +7,8 @@
     │   ├── PayloadTooLargeError
     │   ├── UnsupportedMediaTypeError
     │   ├── UnauthorizedError
+    │   ├── SignatureInvalidError        a PSP's event that is not the PSP's
+    │   ├── TimestampOutOfToleranceError one that was signed too long ago, or in the future
     │   ├── NotFoundError
     │   ├── MethodNotAllowedError
     │   ├── IdempotencyKeyReusedError
@@ -15,6 +17,7 @@
     │   ├── LeaseLostError
     │   ├── DuplicateReferenceError
     │   ├── InvalidStateError
+    │   ├── RefundExceedsAvailableError
     │   └── IdempotencyKeyInUseError
     ├── UnavailableError         nothing happened: the same call may succeed later
     │   ├── StoreUnavailableError
@@ -114,6 +117,20 @@ class UnauthorizedError(RejectedError):
     status = 401
 
 
+class SignatureInvalidError(RejectedError):
+    """An event without the PSP's signature over exactly these bytes."""
+
+    code = "signature_invalid"
+    status = 401
+
+
+class TimestampOutOfToleranceError(RejectedError):
+    """An event with a valid signature whose time is too far from ours, either way."""
+
+    code = "timestamp_out_of_tolerance"
+    status = 401
+
+
 class NotFoundError(RejectedError):
     """An unknown object, or one of another merchant: the two are not told apart."""
 
@@ -174,6 +191,12 @@ class InvalidStateError(ConflictError):
     """The payment stands where this can not be done (any more)."""
 
     code = "invalid_state"
+
+
+class RefundExceedsAvailableError(ConflictError):
+    """More than what was received, less what refunds have taken already, pending ones included."""
+
+    code = "refund_exceeds_available"
 
 
 class IdempotencyKeyInUseError(ConflictError):

@@ -29,14 +29,34 @@ def cancellation_id(merchant_id: str, livemode: bool, payment: str, idempotency_
     return _derive("can", merchant_id, mode(livemode), payment, idempotency_key)
 
 
-def event_id(payment: str, sequence: int) -> str:
-    """One event per payment and transition; it is the `webhook-id` too."""
-    return _derive("evt", payment, str(sequence))
+def refund_id(merchant_id: str, livemode: bool, payment: str, idempotency_key: str) -> str:
+    """One refund per merchant, mode, payment and idempotency key, for ever."""
+    return _derive("re", merchant_id, mode(livemode), payment, idempotency_key)
+
+
+def late_refund_id(payment: str) -> str:
+    """The one refund that we make ourselves: no merchant's key can lead to it."""
+    return _derive("re", payment, "late-payment")
+
+
+def event_id(subject: str, sequence: int) -> str:
+    """One event per payment or refund and transition; it is the `webhook-id` too."""
+    return _derive("evt", subject, str(sequence))
+
+
+def inbox_id(gateway: str, event: str) -> str:
+    """One inbox item per gateway and event, however often the event comes."""
+    return _derive("inb", gateway, event)
 
 
 def gateway_key(payment: str, gateway: str, charge_number: int) -> str:
     """Name one charge at one PSP; the number grows only after a definite decline."""
     return _derive("chg", payment, gateway, str(charge_number))
+
+
+def refund_key(refund: str, gateway: str) -> str:
+    """Name one refund at one PSP."""
+    return _derive("rfd", refund, gateway)
 
 
 def api_key_hash(api_key: str) -> str:

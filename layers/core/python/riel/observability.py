@@ -26,6 +26,11 @@ def count(name: str, value: int = 1) -> None:
     metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
 
+def measure_seconds(name: str, value: float) -> None:
+    """Tell a span of time, measured now; the name ends in its unit (`SweeperLagSeconds`)."""
+    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)
+
+
 @contextmanager
 def about(**keys: str) -> Iterator[None]:
     """Add keys (`payment_id=…`) to every log line inside the block."""

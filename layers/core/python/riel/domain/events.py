@@ -12,8 +12,10 @@ from datetime import datetime
 
 from riel.domain.instants import to_text
 from riel.domain.payment import Payment, Status
+from riel.domain.refund import Refund, RefundStatus
 
 CREATED = "payment.created"
+REFUND_CREATED = "refund.created"
 MERCHANT_EVENTS: dict[Status, str] = {
     Status.COMPLETED: "payment.completed",
     Status.FAILED: "payment.failed",
@@ -24,10 +26,21 @@ MERCHANT_EVENTS: dict[Status, str] = {
 }
 """The statuses that a merchant is told of; `processing` is ours alone."""
 
+REFUND_EVENTS: dict[RefundStatus, str] = {
+    RefundStatus.COMPLETED: "refund.completed",
+    RefundStatus.FAILED: "refund.failed",
+}
+"""Of a refund, only its end is told."""
+TOLD_TO_MERCHANTS = frozenset({*MERCHANT_EVENTS.values(), *REFUND_EVENTS.values()})
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fact. `event_id` is derived from the payment and the sequence, so it is stable."""
+    """One fact. `event_id` is derived from its subject and the sequence, so it is stable.
+
+    `gateway` names whose queue the next step stands in; `refund_id` is empty unless the fact is
+    about a refund, and `sequence` is then the refund's.
+    """
 
     event_id: str
     type: str
@@ -38,6 +51,8 @@ class Event:
     body: str = ""
     webhook_url: str | None = None
     traceparent: str = ""
+    gateway: str = ""
+    refund_id: str = ""
 
 
 def payment_created(event_id: str, payment: Payment) -> Event:
@@ -49,6 +64,33 @@ def payment_moved(event_id: str, payment: Payment) -> Event:
     """Tell the merchant the payment's present status."""
     kind = MERCHANT_EVENTS[payment.status]
     return _event(event_id, kind, payment, body=merchant_body(kind, payment))
+
+
+def refund_created(event_id: str, payment: Payment, refund: Refund) -> Event:
+    """Tell our own pipeline that a refund waits for its gateway step."""
+    return _refund_event(event_id, REFUND_CREATED, payment, refund, body="")
+
+
+def refund_moved(event_id: str, payment: Payment, refund: Refund) -> Event:
+    """Tell the merchant how a refund ended."""
+    kind = REFUND_EVENTS[refund.status]
+    return _refund_event(event_id, kind, payment, refund, refund_body(kind, payment, refund))
+
+
+def refund_body(kind: str, payment: Payment, refund: Refund) -> str:
+    """Write the JSON that the merchant receives about a refund, byte for byte."""
+    data = {
+        "refund_id": refund.refund_id,
+        "payment_id": refund.payment_id,
+        "status": refund.status,
+        "processed_at": to_text(refund.processed_at) if refund.processed_at else None,
+        "amount": str(refund.amount),
+        "currency": refund.amount.currency,
+        "sequence": refund.sequence,
+        "metadata": payment.metadata,
+    }
+    body = {"type": kind, "timestamp": to_text(refund.history[-1].at), "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 
 def merchant_body(kind: str, payment: Payment) -> str:
@@ -78,4 +120,21 @@ def _event(event_id: str, kind: str, payment: Payment, body: str) -> Event:
         body=body,
         webhook_url=payment.webhook_url,
         traceparent=payment.traceparent,
+        gateway=payment.gateway,
+    )
+
+
+def _refund_event(event_id: str, kind: str, payment: Payment, refund: Refund, body: str) -> Event:
+    return Event(
+        event_id=event_id,
+        type=kind,
+        payment_id=payment.payment_id,
+        merchant_id=payment.merchant_id,
+        sequence=refund.sequence,
+        at=refund.history[-1].at,
+        body=body,
+        webhook_url=payment.webhook_url,
+        traceparent=refund.traceparent or payment.traceparent,
+        gateway=refund.gateway,
+        refund_id=refund.refund_id,
     )

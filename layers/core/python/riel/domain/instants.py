@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def to_text(instant: datetime) -> str:
@@ -21,3 +21,8 @@ def epoch_milliseconds(instant: datetime) -> int:
     """Whole milliseconds since 1970, exactly (no float in between)."""
     delta = instant - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+
+
+def from_epoch_milliseconds(milliseconds: int) -> datetime:
+    """Read what `epoch_milliseconds` gave."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)

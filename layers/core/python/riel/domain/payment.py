@@ -59,6 +59,29 @@ class Failure:
     message: str
 
 
+class Attention(StrEnum):
+    """Why a person should look at a payment whose status does not say so."""
+
+    DEAD_LETTER = "dead_letter"
+    CONTRADICTION = "contradiction"
+    """The PSP says something that does not fit what we know; nothing was changed for it."""
+    OVERPAID = "overpaid"
+    UNDERPAID = "underpaid"
+    """Expired, with less than the amount received."""
+    LATE_PAYMENT = "late_payment"
+    """The money came after the payment had been given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextAction:
+    """What the payer has to do: `oxxo_voucher` by `reference`, `spei_transfer` to `clabe`."""
+
+    type: str
+    expires_at: datetime
+    reference: str = ""
+    clabe: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One line of a payment's history. `sequence` starts at 1 and has no gaps.
@@ -75,7 +98,16 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment with its whole history; the last line of the history is its status."""
+    """One payment with its whole history; the last line of the history is its status.
+
+    `reserved_minor` is what refunds have taken of `received_minor`, pending ones included, and
+    `refunded_minor` what went back. `declines` are the codes of soft declines, each of which ended
+    one charge. `quiet_since_ms` is since when no earlier worker can have sent anything to the
+    gateway, 0 when none ever has. `unknown_outcomes` counts lost answers, `look_ups` how often the
+    PSP could not tell. Until `not_before_ms` a step that comes early (a repeat, a PSP's event) may
+    look, but uses up nothing of the schedule. `due_at` is when the sweeper brings the payment back
+    to the gateway step.
+    """
 
     payment_id: str
     merchant_id: str
@@ -95,14 +127,26 @@ class Payment:
     processed_at: datetime | None = None
     received_minor: int = 0
     refunded_minor: int = 0
+    reserved_minor: int = 0
+    refund_count: int = 0
     failure: Failure | None = None
+    next_action: NextAction | None = None
     attention: str | None = None
     attention_reason: str | None = None
     gateway_reference: str | None = None
     cancellation_id: str | None = None
-    charge_number: int = 1
+    declines: tuple[str, ...] = ()
     fence: int = 0
+    quiet_since_ms: int = 0
     unknown_outcomes: int = 0
+    look_ups: int = 0
+    not_before_ms: int = 0
+    due_at: datetime | None = None
+
+    @property
+    def charge_number(self) -> int:
+        """Which charge this is: it grows only after a recorded, definite decline."""
+        return 1 + len(self.declines)
 
     @property
     def status(self) -> Status:
@@ -136,6 +180,9 @@ class Change:
     failure: Failure | None = None
     received_minor: int | None = None
     gateway_reference: str | None = None
+    next_action: NextAction | None = None
+    due_at: datetime | None = None
+    attention: Attention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +213,26 @@ def apply(payment: Payment, change: Change) -> Applied | Ignored:
         payment,
         history=(*payment.history, transition),
         failure=change.failure,
-        attention=None,
+        attention=change.attention,
         attention_reason=None,
         processed_at=change.at if change.status in FINAL else payment.processed_at,
         received_minor=_or(change.received_minor, payment.received_minor),
         gateway_reference=_or(change.gateway_reference, payment.gateway_reference),
+        next_action=_or(change.next_action, payment.next_action),
+        due_at=change.due_at,
     )
     return Applied(moved, transition)
+
+
+def next_charge(payment: Payment, code: str) -> Payment:
+    """End a charge by a soft decline: nothing of the next one has been sent yet."""
+    return replace(
+        payment,
+        declines=(*payment.declines, code),
+        quiet_since_ms=0,
+        unknown_outcomes=0,
+        look_ups=0,
+    )
 
 
 def _or(new: Any, old: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Which gateway takes which payment."""
+"""Which gateways exist and what each can do: data, so that choosing one imports no adapter."""
 
 from __future__ import annotations
 
@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING
 
 from riel.domain.payment import Method
 from riel.errors import MethodUnavailableError
+from riel.gateways.base import Capabilities
 
 if TYPE_CHECKING:
     from riel.gateways.base import Gateway
 
-METHODS: dict[str, frozenset[Method]] = {"simulator": frozenset({Method.CARD})}
-"""What each adapter can do today."""
-
-
-def choose(configured: frozenset[str], method: Method, livemode: bool) -> str:
-    """Name the gateway for a new payment, or raise MethodUnavailableError.
-
-    Test keys reach the simulator alone, and live keys never do: nobody must be told that play
-    money is money.
-    """
-    usable = {"simulator"} if not livemode else configured - {"simulator"}
-    for name in sorted(configured & usable):
-        if method in METHODS[name]:
-            return name
-    mode = "live" if livemode else "test"
-    raise MethodUnavailableError(f"no gateway takes {method} payments in {mode} mode")
+_SIMULATED = Capabilities(
+    methods={
+        Method.CARD: None,
+        Method.OXXO: frozenset({"MXN"}),
+        Method.SPEI: frozenset({"MXN"}),
+    },
+    refunds=frozenset({Method.CARD, Method.OXXO, Method.SPEI}),
+    livemode=False,
+    longest_request_seconds=10,
+    key_life_seconds=24 * 3600,
+)
+CAPABILITIES: dict[str, Capabilities] = {"simulator": _SIMULATED, "standby": _SIMULATED}
+"""Every gateway that has an adapter. `standby` is a second simulator, to fall back to."""
 
 
 def find(gateways: Mapping[str, Gateway], name: str) -> Gateway:

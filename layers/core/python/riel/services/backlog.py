@@ -80,8 +80,9 @@ class Backlogs:
 class BacklogMeter:
     """Measures, in an environment of the processor, what waits for the gateways.
 
-    One GetQueueAttributes and one UpdateItem for each gateway, every `MEASURE_EVERY_SECONDS` at
-    most, and after a full batch alone: one that was not full has found the end of the queue.
+    One GetQueueAttributes for each queue and one UpdateItem for each gateway, at most every
+    `MEASURE_EVERY_SECONDS`, and after a full batch alone: one that was not full has found the end
+    of the queue.
     An environment that is younger than that does not measure, so a lone payment never pays for it.
     """
 
@@ -114,7 +115,11 @@ class BacklogMeter:
         self._next_at = now + timedelta(seconds=pause)
 
     def _measure(self, step_ms: int) -> None:
-        # All gateways share one queue today, so its length stands for each of them.
-        visible = count_visible(self._app.payments_queue)
+        # Gateways without a queue of their own share one, whose length stands for each of them.
+        visible: dict[str, int] = {}
         for gateway in sorted(self._app.configured_gateways):
-            self._app.limits.record_backlog(gateway, visible, step_ms, self._app.clock())
+            queue = self._app.gateway_queue(gateway)
+            if queue.url not in visible:
+                visible[queue.url] = count_visible(queue)
+            now = self._app.clock()
+            self._app.limits.record_backlog(gateway, visible[queue.url], step_ms, now)

@@ -29,6 +29,8 @@ WIDTH = 10
 ANSWER_SECONDS = 1.0
 """Kept from the function's time for the answer."""
 
+_NAMES = ("payment_id", "refund_id", "inbox_id", "event_id", "traceparent")
+
 Work = Callable[[Any, SQSRecord], str]
 """Does one message, given its body and its record; returns what was done, for the log."""
 
@@ -81,7 +83,7 @@ class Batches:
 def _names(body: Any) -> dict[str, str]:
     """What a message is about, for the log: the words that lead through all functions."""
     fields = body if isinstance(body, dict) else {}
-    return {k: str(fields[k]) for k in ("payment_id", "event_id", "traceparent") if fields.get(k)}
+    return {name: str(fields[name]) for name in _NAMES if fields.get(name)}
 
 
 def _body(record: SQSRecord) -> Any:

@@ -1,8 +1,13 @@
-"""Cancel a payment that no gateway has taken yet, against the processor and against the payer."""
+"""Cancel a payment that no gateway has taken yet, or that nobody has paid yet.
+
+It races the processor and the payer: one conditional write wins. A voucher that is out is voided
+at the gateway afterwards; money that comes for it all the same goes back.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from riel import ids
@@ -10,6 +15,7 @@ from riel.domain.events import payment_moved
 from riel.domain.payment import TRANSITIONS, Applied, Change, Payment, Status, apply
 from riel.errors import NotFoundError, StoreUnavailableError
 from riel.observability import count, logger
+from riel.services.allowed_actions import refusal
 from riel.services.read_payment import read_payment
 from riel.store.merchants import Caller
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 4
 """A payment moves a handful of times in its life, so losing more races than that is a fault."""
+VOID_AFTER = timedelta(minutes=1)
 _BODY_FINGERPRINT = "empty"
 """The body of a cancellation says nothing, so all of them are alike."""
 
@@ -62,13 +69,19 @@ def _cancel(app: App, payment_id: str, cancellation_id: str) -> dict[str, Any]:
         if payment.cancellation_id == cancellation_id:
             # This key canceled it before, and the record of that has expired or was never written.
             return {**answer, "status": str(Status.CANCELED), "is_replay": True}
-        change = Change(Status.CANCELED, app.clock(), "canceled_by_merchant")
-        applied = apply(payment, change)
+        applied = apply(payment, _change(payment, app.clock()))
         if not isinstance(applied, Applied):
             return {**answer, "refusal": _refusal(payment)}
         if _write(app, payment, applied, cancellation_id):
             return {**answer, "status": str(Status.CANCELED)}
     raise StoreUnavailableError("the payment is contended")
+
+
+def _change(payment: Payment, now: datetime) -> Change:
+    is_out = payment.status == Status.AWAITING_PAYMENT
+    # The event leads to the voucher's end at the PSP; should it get lost, the sweeper does.
+    due_at = now + VOID_AFTER if is_out else None
+    return Change(Status.CANCELED, now, "canceled_by_merchant", due_at=due_at)
 
 
 def _write(app: App, before: Payment, applied: Applied, cancellation_id: str) -> bool:
@@ -83,4 +96,5 @@ def _write(app: App, before: Payment, applied: Applied, cancellation_id: str) ->
 
 def _refusal(payment: Payment) -> str:
     places = [str(s) for s, targets in TRANSITIONS.items() if Status.CANCELED in targets]
-    return f"the payment is {payment.status}; it can be canceled while it is {' or '.join(places)}"
+    can = f"it can be canceled while it is {' or '.join(places)}"
+    return refusal(payment, f"the payment is {payment.status}; {can}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,10 +23,11 @@ from riel.errors import (
     RielError,
     UnavailableError,
 )
-from riel.gateways.registry import choose
+from riel.gateways.routing import choose
 from riel.observability import count, logger
 from riel.services import payment_record
 from riel.services.backlog import require_room
+from riel.services.fingerprint import fingerprint
 from riel.services.payment_record import Draft, PaymentRecords, accepted
 from riel.store.merchants import Caller
 
@@ -115,7 +114,13 @@ class PaymentCreator:
 
     def _draft(self, caller: Caller, key: str, order: Order, traceparent: str) -> Payment:
         now = self._app.clock()
-        gateway = choose(self._app.configured_gateways, order.method, caller.livemode)
+        gateway = choose(
+            self._app.routes,
+            order.method,
+            order.amount.currency,
+            livemode=caller.livemode,
+            is_on=self._app.switches.is_on,
+        )
         require_room(self._app, gateway)
         return Payment(
             payment_id=ids.payment_id(caller.merchant_id, caller.livemode, key),
@@ -134,16 +139,6 @@ class PaymentCreator:
             reference=order.reference,
             traceparent=traceparent,
         )
-
-
-def fingerprint(sent: Mapping[str, Any]) -> str:
-    """Hash the fields that were sent; key order and white space do not count.
-
-    The caller passes amounts in their canonical form. Fields that were not sent are not in it,
-    so a default that we add one day changes no old fingerprint.
-    """
-    text = json.dumps(sent, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _answer(request: Mapping[str, str]) -> dict[str, str]:

@@ -3,9 +3,11 @@
 Looking counts as a receive, as SQS has no other way to read; a message that was looked at is
 visible again at once. What a dead letter means differs by queue:
 
-    payments      a gateway step that failed at every receive; the reason is on the payment
-    webhooks      a delivery that is out of attempts; the reason is its last attempt
-    outbox-relay  a batch of stream records that the relay gave up on: positions, never the data
+    payments[-G]    a gateway step that failed at every receive, of a payment or of a refund; the
+                    reason is on it. Gateways without a queue of their own share `payments`
+    gateway-events  an event of a PSP that could not be looked into; the inbox has it
+    webhooks        a delivery that is out of attempts; the reason is its last attempt
+    outbox-relay    a batch of stream records that the relay gave up on: positions, never the data
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from riel.domain.payment import Payment
 from riel.errors import MalformedMessageError
 from riel.store.items import decode
+from riel.store.keys import INBOX_QUEUE
 from riel.store.outbox import read_event
 from riel.store.outbox_stream import Positions, Record, read_stream
 from riel.store.queues import Queue, Received
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from riel.app import App
 
 PAYMENTS, WEBHOOKS, OUTBOX_RELAY = "payments", "webhooks", "outbox-relay"
+GATEWAY_EVENTS = INBOX_QUEUE
 HOLD_SECONDS = 30
 """How long a message is hidden from others while it is looked at."""
 
@@ -39,6 +43,17 @@ class DeadLetterQueue:
     name: str
     queue: Queue
     wait_seconds: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What its letters are: the payments queues of all gateways hold the same."""
+        return PAYMENTS if self.gateway else self.name
+
+    @property
+    def gateway(self) -> str:
+        """Whose payments queue it is; empty for the one that gateways share, and for any other."""
+        prefix = f"{PAYMENTS}-"
+        return self.name.removeprefix(prefix) if self.name.startswith(prefix) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from riel.domain.payment import Payment
+from riel.domain.refund import Refund
 from riel.errors import MalformedMessageError
 from riel.services.dead_letters import (
+    GATEWAY_EVENTS,
     OUTBOX_RELAY,
     PAYMENTS,
     WEBHOOKS,
@@ -25,10 +27,13 @@ from riel.services.dead_letters import (
 )
 from riel.services.deliver_webhook import Webhook
 from riel.store.deliveries import Attempt
+from riel.store.inbox import OPEN
 from riel.store.queues import Received
 
 if TYPE_CHECKING:
     from riel.app import App
+
+SILENT_END = "its workers ended without a word: a crash, a time-out, or it is being worked on"
 
 
 def list_dead_letters(app: App, source: DeadLetterQueue, limit: int = 500) -> list[DeadLetter]:
@@ -41,12 +46,13 @@ def list_dead_letters(app: App, source: DeadLetterQueue, limit: int = 500) -> li
         give_back(source, held)
     messages = sorted(held.values(), key=sent_at_of)
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda message: _explain(app, source.name, message), messages))
+        return list(pool.map(lambda message: explain(app, source, message), messages))
 
 
-def _explain(app: App, queue: str, message: Received) -> DeadLetter:
+def explain(app: App, source: DeadLetterQueue, message: Received) -> DeadLetter:
+    """Say what one message of a dead-letter queue is about, and why it is there."""
     letter = DeadLetter(
-        queue=queue,
+        queue=source.name,
         message_id=message.message_id,
         sent_at=sent_at_of(message),
         receives=int(message.attributes.get("ApproximateReceiveCount", "0")),
@@ -54,29 +60,53 @@ def _explain(app: App, queue: str, message: Received) -> DeadLetter:
         reason="",
     )
     try:
-        return _EXPLAIN[queue](app, letter)
+        return _EXPLAIN[source.kind](app, letter)
     except MalformedMessageError as error:
         return replace(letter, reason=f"{error.code}: {error}")
 
 
 def _explain_payment(app: App, letter: DeadLetter) -> DeadLetter:
-    payment_id = str(message_fields(letter.body).get("payment_id") or "")
+    fields = message_fields(letter.body)
+    payment_id, refund_id = str(fields.get("payment_id") or ""), fields.get("refund_id")
     if not payment_id:
         raise MalformedMessageError("the message names no payment")
     payment = app.payments.get(payment_id)
-    return replace(
-        letter, payment_ids=(payment_id,), payment=payment, reason=_payment_reason(payment)
-    )
+    about, reason = "", _reason("payment", payment)
+    if refund_id:
+        about = f"refund {refund_id}"
+        reason = _reason("refund", app.refunds.get(payment_id, str(refund_id)))
+    return replace(letter, payment_ids=(payment_id,), payment=payment, reason=reason, about=about)
 
 
-def _payment_reason(payment: Payment | None) -> str:
-    if payment is None:
-        return "the payment does not exist"
-    if payment.is_final:
-        return f"nothing is left to do: the payment is {payment.status}"
-    if payment.attention_reason or payment.attention:
-        return payment.attention_reason or str(payment.attention)
-    return "its workers ended without a word: a crash, a time-out, or it is being worked on"
+def _reason(kind: str, subject: Payment | Refund | None) -> str:
+    if subject is None:
+        return f"the {kind} does not exist"
+    if subject.is_final:
+        return f"nothing is left to do: the {kind} is {subject.status}"
+    if subject.attention_reason or subject.attention:
+        return subject.attention_reason or str(subject.attention)
+    return SILENT_END
+
+
+def _explain_event(app: App, letter: DeadLetter) -> DeadLetter:
+    inbox_id = str(message_fields(letter.body).get("inbox_id") or "")
+    if not inbox_id:
+        raise MalformedMessageError("the message names no event")
+    event = app.inbox.get(inbox_id)
+    if event is None:
+        return replace(letter, reason="the event does not exist")
+    letter = replace(letter, about=f"{event.type or 'event'} of {event.gateway}")
+    if event.state not in OPEN:
+        return replace(letter, reason=f"nothing is left to do: the event is {event.state}")
+    if not event.payment_id:
+        return replace(letter, reason=SILENT_END)
+    payment = app.payments.get(event.payment_id)
+    subject: Payment | Refund | None = payment
+    if event.refund_id:
+        subject = app.refunds.get(event.payment_id, event.refund_id)
+    # A look is worth the PSP's answer even where the payment is final.
+    reason = subject.attention_reason if subject and subject.attention_reason else SILENT_END
+    return replace(letter, payment_ids=(event.payment_id,), payment=payment, reason=reason)
 
 
 def _explain_webhook(app: App, letter: DeadLetter) -> DeadLetter:
@@ -115,6 +145,7 @@ def _explain_records(app: App, letter: DeadLetter) -> DeadLetter:
 
 _EXPLAIN: dict[str, Callable[[App, DeadLetter], DeadLetter]] = {
     PAYMENTS: _explain_payment,
+    GATEWAY_EVENTS: _explain_event,
     WEBHOOKS: _explain_webhook,
     OUTBOX_RELAY: _explain_records,
 }

@@ -1,165 +1,197 @@
-"""The gateway step: claim, ask, record. At most one charge, whatever dies in between.
+"""The gateway step of a payment: claim, ask, record. At most one charge, whatever dies in between.
 
 The PSP's idempotency key is derived from the payment, so every resend after doubt uses the same
-key. A payment that was claimed before is looked up before anything is sent again.
+key. Whatever may have been sent is looked up before anything is sent again. What a step does
+depends on where the payment stands, so a message too many is harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+import math
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from riel import ids
 from riel.domain.events import payment_moved
-from riel.domain.payment import Applied, Change, Failure, Payment, Status, apply
+from riel.domain.instants import epoch_milliseconds
+from riel.domain.payment import Applied, Change, Payment, Status, apply, next_charge
 from riel.errors import (
     BrokenError,
     GatewayUnavailableError,
-    MalformedMessageError,
-    OutcomeUnknownError,
-    RielError,
+    MethodUnavailableError,
     StoreUnavailableError,
     UnmappedAnswerError,
 )
-from riel.gateways.base import Charged, ChargeRequest, Gateway, NotFound, Outcome
+from riel.gateways.base import Declined, Outcome
 from riel.gateways.registry import find
-from riel.observability import count, logger
-from riel.store.payments import Claimed, Held, NothingToDo
+from riel.observability import count
+from riel.services import charging, fallback
+from riel.services.deferral import come_back, defer, postponed, wait_for_look_up
+from riel.services.doubt import (
+    LONGEST_COPY_SECONDS,
+    Early,
+    GiveUp,
+    Wait,
+    as_scheduled,
+    is_early,
+    waiting,
+)
+from riel.services.gateway_step import (
+    Answered,
+    Broken,
+    Errand,
+    Unavailable,
+    after_failure,
+    run,
+)
+from riel.services.mismatch import AMOUNT_MISMATCH, Contradiction
+from riel.services.outcomes import judge
+from riel.services.settle_payment import (
+    contradicted,
+    grace,
+    is_open,
+    look_into,
+    refund_if_late,
+)
+from riel.services.steps import GiveBackError, Step
+from riel.store.claims import Held
+from riel.store.payments import Claimed
 
 if TYPE_CHECKING:
     from riel.app import App
 
-MAX_UNKNOWN_OUTCOMES = 2
-"""After so many lost answers with nothing to be found, a person decides: `in_review`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A message of the payments queue. `waits` counts its delayed copies, not its receives."""
-
-    payment_id: str
-    waits: int = 0
-    traceparent: str = ""
-
-    @classmethod
-    def read(cls, body: Any) -> Step:
-        """Read a message's body; raises MalformedMessageError."""
-        try:
-            return cls(str(body["payment_id"]), int(body.get("waits", 0)), body["traceparent"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise MalformedMessageError(f"payments message: {error!r}") from error
-
-
-class GiveBackError(RielError):
-    """The message must be seen again after `seconds`: another worker holds the payment."""
-
-    code = "held"
-    retryable = True
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"held for another {seconds} s")
-        self.seconds = seconds
+__all__ = ["GiveBackError", "Step", "process_payment"]
 
 
 def process_payment(app: App, step: Step, receives: int) -> str:
     """Take one payment through its gateway step; return what was done, for the log.
 
-    Returning means that the message is done with, or waits as a delayed copy. Raises GiveBackError
-    while another worker has the payment, and whatever went wrong otherwise, with the claim given
-    back.
+    Returning means that the message is done with, or waits as a delayed copy or in the index of
+    what is due. Raises GiveBackError while another worker has the payment, and whatever went wrong
+    otherwise, with the claim given back.
     """
     try:
         return _step(app, step, receives)
     except StoreUnavailableError as error:
         # Our own table's trouble is no fault of the payment, so it must not use up receives.
-        return _defer(app, step, str(error))
+        return f"{defer(app, step, step.gateway)}: {error}"
 
 
 def _step(app: App, step: Step, receives: int) -> str:
+    if step.gateway and not step.look and step.waits < app.config.fallback_after_waits:
+        # Known before the claim, an open breaker saves its two writes. What the index brought gets
+        # no copy here: it may be postponed there.
+        seconds = app.breakers.of(step.gateway).seconds_shut(app.clock())
+        if seconds:
+            return f"{defer(app, step, step.gateway, seconds)}: the breaker is open"
+    now = app.clock()
     lease = timedelta(seconds=app.config.lease_seconds)
-    match app.payments.claim(step.payment_id, app.clock(), lease):
-        case NothingToDo(reason):
-            count("PaymentStepSkipped")
-            return f"nothing to do: {reason}"
+    match app.payments.claim(step.payment_id, now, lease):
         case Held(seconds):
             raise GiveBackError(int(seconds) + 1)
-        case Claimed(payment, is_first):
-            return _guarded(app, step, payment, is_first, receives)
+        case Claimed(payment):
+            return _claimed(app, step, payment, now + lease, receives)
+        case refused:
+            return _settle(app, step, refused.payment, receives)
 
 
-def _guarded(app: App, step: Step, payment: Payment, is_first: bool, receives: int) -> str:
-    try:
-        change = _decide(app, payment, is_first)
-    except GatewayUnavailableError as error:
+def _claimed(app: App, step: Step, payment: Payment, until: datetime, receives: int) -> str:
+    if not payment.quiet_since_ms and is_early(payment, app.clock()):
+        # It waits for its next charge after a soft decline.
         app.payments.release(payment)
-        return _defer(app, step, str(error))
-    except OutcomeUnknownError as error:
-        count("OutcomeUnknown")
-        app.payments.release(payment, unknown_outcome=True)
-        return _defer(app, step, str(error))
-    except Exception as error:
-        if isinstance(error, UnmappedAnswerError):
-            count("GatewayAnswerUnmapped")
-        # After the last receive the message goes to the dead-letter queue by itself.
-        is_last = receives >= app.config.payments_max_receives
-        app.payments.release(payment, dead_letter_reason=_reason(error) if is_last else "")
-        raise
+        return "nothing to do yet"
     try:
-        return _record(app, payment, change)
+        return _ask(app, step, payment, until, receives)
     except StoreUnavailableError:
-        # The charge may be made and is not written: the next worker need not wait for the lease.
-        app.payments.release(payment)
+        # A charge may be made and is not written: the next worker looks it up, and need not wait
+        # for the lease.
+        now_ms = epoch_milliseconds(app.clock())
+        app.payments.release(replace(payment, quiet_since_ms=now_ms))
         raise
 
 
-def _reason(error: Exception) -> str:
-    code = error.code if isinstance(error, RielError) else type(error).__name__
-    return f"{code}: {error}"[:200]
+def _ask(app: App, step: Step, payment: Payment, until: datetime, receives: int) -> str:
+    try:
+        errand = _errand(app, payment, until)
+    except MethodUnavailableError as error:
+        app.payments.release(after_failure(app, Broken(payment, error), receives))
+        raise
+    match run(app, errand):
+        case Answered(outcome):
+            return _answered(app, step, payment, outcome)
+        case GiveUp(cause):
+            return _record(app, payment, Change(Status.IN_REVIEW, app.clock(), cause))
+        case Wait() as wait:
+            done = wait_for_look_up(app, step, payment.gateway, wait)
+            app.payments.release(wait.item)
+            return done
+        case Early():
+            app.payments.release(as_scheduled(payment))
+            return "nothing to do yet"
+        case Unavailable() as unavailable:
+            return _unavailable(app, step, payment, unavailable)
+        case Broken() as broken:
+            app.payments.release(after_failure(app, broken, receives))
+            raise broken.error
 
 
-def _decide(app: App, payment: Payment, is_first: bool) -> Change:
+def _errand(app: App, payment: Payment, until: datetime) -> Errand[Payment, Outcome]:
     gateway = find(app.gateways, payment.gateway)
-    key = ids.gateway_key(payment.payment_id, gateway.name, payment.charge_number)
-    outcome: Outcome | NotFound = NotFound() if is_first else gateway.look_up(key)
-    if isinstance(outcome, NotFound):
-        if payment.unknown_outcomes >= MAX_UNKNOWN_OUTCOMES:
-            return Change(Status.IN_REVIEW, app.clock(), "outcome_unknown")
-        outcome = _charge(gateway, key, payment)
-    return _change(app, payment, outcome)
-
-
-def _charge(gateway: Gateway, key: str, payment: Payment) -> Outcome:
-    request = ChargeRequest(key, payment.payment_id, payment.amount, payment.payment_method_token)
-    return gateway.charge(request)
-
-
-def _change(app: App, payment: Payment, outcome: Outcome) -> Change:
-    now = app.clock()
-    if not isinstance(outcome, Charged):
-        failure = Failure(outcome.code, outcome.message)
-        return Change(Status.FAILED, now, "gateway_declined", failure=failure)
-    if outcome.amount != payment.amount:
-        count("GatewayContradicted")
-        logger.error(
-            "the gateway charged another amount",
-            extra={"asked": str(payment.amount), "charged": str(outcome.amount)},
-        )
-        return Change(Status.IN_REVIEW, now, "amount_mismatch", gateway_reference=outcome.reference)
-    return Change(
-        Status.COMPLETED,
-        now,
-        "gateway_charged",
-        received_minor=outcome.amount.minor,
-        gateway_reference=outcome.reference,
+    request = charging.charge_request(app.config.events_base_url, payment)
+    return Errand(
+        payment,
+        until,
+        gateway,
+        look_up=lambda: gateway.look_up(request.key),
+        send=lambda: gateway.charge(request),
     )
+
+
+def _answered(app: App, step: Step, payment: Payment, outcome: Outcome) -> str:
+    verdict = judge(payment, outcome, app.clock(), grace(app))
+    if isinstance(verdict, Contradiction):
+        contradicted(payment, verdict)
+        return _record(app, payment, _review(verdict, outcome, app.clock()))
+    if not isinstance(verdict, Change):
+        # A claimed payment is `processing`, and every answer moves it from there.
+        raise BrokenError(f"{payment.payment_id}: {verdict}")
+    if isinstance(outcome, Declined) and outcome.is_soft:
+        retries = app.config.soft_decline_retry_seconds[len(payment.declines) :]
+        if retries:
+            return _try_later(app, step, payment, outcome, retries[0])
+    _come_back_if_soon(app, step, payment, verdict)
+    return _record(app, payment, verdict)
+
+
+def _come_back_if_soon(app: App, step: Step, payment: Payment, change: Change) -> None:
+    """Let a voucher that ends before the sweeper comes by be looked at by a delayed copy."""
+    if change.due_at is None:
+        return
+    seconds = math.ceil((change.due_at - app.clock()).total_seconds())
+    if seconds < LONGEST_COPY_SECONDS:
+        come_back(app, step, payment.gateway, max(seconds, 0))
+
+
+def _review(contradiction: Contradiction, outcome: Outcome, now: datetime) -> Change:
+    reference = None
+    if contradiction.cause == AMOUNT_MISMATCH and not isinstance(outcome, Declined):
+        # A charge of ours with another amount is ours all the same; an alien one is not.
+        reference = outcome.reference
+    return Change(Status.IN_REVIEW, now, contradiction.cause, gateway_reference=reference)
+
+
+def _try_later(app: App, step: Step, payment: Payment, declined: Declined, seconds: int) -> str:
+    """Record a soft decline, which ends one charge, and let the next one wait for its moment."""
+    come_back(app, step, payment.gateway, seconds)
+    app.payments.release(waiting(next_charge(payment, declined.code), seconds, app.clock()))
+    count("PaymentSoftlyDeclined")
+    return f"declined for now ({declined.code}), charged again in {seconds} s"
 
 
 def _record(app: App, before: Payment, change: Change) -> str:
     applied = apply(before, change)
     if not isinstance(applied, Applied):
-        # A claimed payment is `processing`, and every change above is an edge from there.
         raise BrokenError(f"{before.payment_id}: {applied.reason}")
     after = applied.payment
     event = payment_moved(ids.event_id(after.payment_id, after.sequence), after)
@@ -168,15 +200,33 @@ def _record(app: App, before: Payment, change: Change) -> str:
     return str(after.status)
 
 
-def _defer(app: App, step: Step, reason: str) -> str:
-    """Wait by a delayed copy and be done with this message, so that receives count crashes only."""
-    schedule = app.config.gateway_retry_seconds
-    wait = schedule[min(step.waits, len(schedule) - 1)]
-    body: Mapping[str, Any] = {
-        "payment_id": step.payment_id,
-        "waits": step.waits + 1,
-        "traceparent": step.traceparent,
-    }
-    app.payments_queue.send(body, round(wait * app.random.uniform(0.8, 1.2)))
-    count("PaymentStepDeferred")
-    return f"deferred {wait} s: {reason}"
+def _unavailable(app: App, step: Step, payment: Payment, why: Unavailable) -> str:
+    following = fallback.next_gateway(app, step, payment)
+    if following is not None:
+        return fallback.fall_back(app, step, payment, following)
+    if payment.due_at is not None:
+        app.payments.release(postponed(app, payment))
+        return f"postponed: {why.reason}"
+    done = defer(app, step, payment.gateway, why.seconds)
+    app.payments.release(replace(payment, attention=None, attention_reason=None))
+    return f"{done}: {why.reason}"
+
+
+def _settle(app: App, step: Step, payment: Payment | None, receives: int) -> str:
+    if payment is not None:
+        refund_if_late(app, payment)
+    if payment is None or not (step.look or is_open(payment)):
+        count("PaymentStepSkipped")
+        return f"nothing to do: {payment.status if payment else 'absent'}"
+    try:
+        return look_into(app, payment)
+    except GatewayUnavailableError as error:
+        if payment.due_at is None:
+            return f"{defer(app, step, payment.gateway)}: {error}"
+        app.payments.note(payment, postponed(app, payment))
+        return f"postponed: {error}"
+    except UnmappedAnswerError as error:
+        # The sweeper must not bring back what waits for an operator.
+        if payment.due_at is not None:
+            app.payments.note(payment, after_failure(app, Broken(payment, error), receives))
+        raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from riel import ids
 from riel.domain.instants import to_text
 from riel.domain.money import Money
-from riel.domain.payment import Payment
+from riel.domain.payment import Payment, Status
 from riel.errors import NotFoundError
 from riel.ids import looks_like
 from riel.store.merchants import Caller
@@ -58,7 +58,7 @@ def payment_view(payment: Payment) -> dict[str, Any]:
         "processed_at": to_text(payment.processed_at) if payment.processed_at else None,
         "refunded_amount": str(Money(payment.refunded_minor, currency)),
         "failure": {"code": failure.code, "message": failure.message} if failure else None,
-        "next_action": None,
+        "next_action": _next_action(payment),
         "attention": payment.attention,
         "history": [
             {
@@ -70,3 +70,13 @@ def payment_view(payment: Payment) -> dict[str, Any]:
             for line in payment.history
         ],
     }
+
+
+def _next_action(payment: Payment) -> dict[str, str] | None:
+    """What the payer has to do now: nothing any more once the payment has moved on."""
+    action = payment.next_action
+    if action is None or payment.status != Status.AWAITING_PAYMENT:
+        return None
+    told = {"reference": action.reference, "clabe": action.clabe}
+    where = {name: text for name, text in told.items() if text}
+    return {"type": action.type, **where, "expires_at": to_text(action.expires_at)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from riel.errors import MalformedMessageError
 from riel.services.dead_letters import (
+    GATEWAY_EVENTS,
     OUTBOX_RELAY,
     PAYMENTS,
     WEBHOOKS,
@@ -104,12 +105,17 @@ def _redrive_one(
         return False
     if done.sent:
         time.sleep(1 / order.rate)
-    if problem := _SEND_BACK[source.name](app, message.body):
+    if problem := send_back(app, source, message.body):
         done.left.append((message.message_id, problem))
         return False
     source.queue.delete(message.receipt)
     done.sent += 1
     return True
+
+
+def send_back(app: App, source: DeadLetterQueue, body: str) -> str:
+    """Send one letter's message to where it came from; return why not, or empty text."""
+    return _SEND_BACK[source.kind](app, source, body)
 
 
 def _subject(message: Received) -> str:
@@ -118,19 +124,23 @@ def _subject(message: Received) -> str:
         fields = message_fields(message.body)
     except MalformedMessageError:
         return message.message_id
-    return str(fields.get("event_id") or fields.get("payment_id") or message.message_id)
+    names = ("event_id", "inbox_id", "refund_id", "payment_id")
+    return str(next(filter(None, map(fields.get, names)), message.message_id))
 
 
-def _send_payment(app: App, body: str) -> str:
+def _send_step(app: App, source: DeadLetterQueue, body: str) -> str:
+    """Send a gateway step or an event as it is: what is left to do follows from its item."""
     try:
         message_fields(body)
     except MalformedMessageError as error:
         return str(error)
-    app.payments_queue.send_text(body)
+    is_event = source.kind == GATEWAY_EVENTS
+    queue = app.gateway_events_queue if is_event else app.gateway_queue(source.gateway)
+    queue.send_text(body)
     return ""
 
 
-def _send_webhook(app: App, body: str) -> str:
+def _send_webhook(app: App, _source: DeadLetterQueue, body: str) -> str:
     """Start a new run of the schedule, counted on from the attempts that were recorded."""
     try:
         webhook = Webhook.read(message_fields(body))
@@ -142,7 +152,7 @@ def _send_webhook(app: App, body: str) -> str:
     return ""
 
 
-def _publish_records(app: App, body: str) -> str:
+def _publish_records(app: App, _source: DeadLetterQueue, body: str) -> str:
     try:
         notice = message_fields(body)
         records = stream_records(app, notice)
@@ -176,8 +186,9 @@ def _publish_range(app: App, notice: Mapping[str, Any]) -> str:
     return "; ".join(f"{record.key}: {record.reason}" for record in done.unreadable)
 
 
-_SEND_BACK: dict[str, Callable[[App, str], str]] = {
-    PAYMENTS: _send_payment,
+_SEND_BACK: dict[str, Callable[[App, DeadLetterQueue, str], str]] = {
+    PAYMENTS: _send_step,
+    GATEWAY_EVENTS: _send_step,
     WEBHOOKS: _send_webhook,
     OUTBOX_RELAY: _publish_records,
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from riel.domain.events import CREATED, MERCHANT_EVENTS, Event
+from riel.domain.events import CREATED, REFUND_CREATED, TOLD_TO_MERCHANTS, Event
 from riel.errors import MalformedMessageError
 from riel.observability import count, logger
 from riel.store.outbox import read_event
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from riel.app import App
 
 MAX_LOGGED = 100
-_TOLD_TO_MERCHANTS = frozenset(MERCHANT_EVENTS.values())
+CANCELED = "payment.canceled"
+LAST_SEQUENCE_WITHOUT_GATEWAY = 2
+"""A payment that was canceled before a gateway had it: created, canceled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,32 @@ def publish(app: App, events: Iterable[Event]) -> int:
 
 
 def _letters(app: App, position: str, event: Event) -> list[_Letter]:
-    if event.type == CREATED:
-        body = {
-            "payment_id": event.payment_id,
-            "event_id": event.event_id,
-            "traceparent": event.traceparent,
-        }
-        return [_Letter(position, app.payments_queue, body)]
-    if event.type not in _TOLD_TO_MERCHANTS:
+    if event.type not in (CREATED, REFUND_CREATED, *TOLD_TO_MERCHANTS):
         raise MalformedMessageError(f"unknown event type {event.type!r:.60}")
-    if not event.webhook_url:
-        return []
-    return [_Letter(position, app.webhooks_queue, _webhook(event))]
+    letters: list[_Letter] = []
+    if _needs_gateway(event):
+        # Events from before there were several gateways name none.
+        letters.append(_Letter(position, app.gateway_queue(event.gateway), _step(event)))
+    if event.type in TOLD_TO_MERCHANTS and event.webhook_url:
+        letters.append(_Letter(position, app.webhooks_queue, _webhook(event)))
+    return letters
+
+
+def _needs_gateway(event: Event) -> bool:
+    if event.type == CANCELED:
+        # The gateway has a voucher out that nobody must pay any more.
+        return event.sequence > LAST_SEQUENCE_WITHOUT_GATEWAY
+    return event.type in (CREATED, REFUND_CREATED)
+
+
+def _step(event: Event) -> dict[str, Any]:
+    body = {
+        "payment_id": event.payment_id,
+        "event_id": event.event_id,
+        "gateway": event.gateway,
+        "traceparent": event.traceparent,
+    }
+    return body | {"refund_id": event.refund_id} if event.refund_id else body
 
 
 def _webhook(event: Event) -> dict[str, Any]:

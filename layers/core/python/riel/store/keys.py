@@ -3,21 +3,29 @@
     table      pk                              sk                       holds
     payments   <payment_id>                    payment                  payment, history inside
     payments   <payment_id>                    delivery#<event_id>      one webhook's attempts
+    payments   <payment_id>                    refund#<refund_id>       refund, history inside
     payments   <reference_id>                  reference                whose the reference is
+    payments   <inbox_id>                      inbox                    one event of a PSP, 90 days
+    payments   quarantine#<queue>              <message_id>             a dead letter put aside
+    payments   index `due`: due#<shard>, <due_at>#<queue>#<payment_id>[#<refund_id>] or <inbox_id>
+    payments   index `due`: inbox#<state>, <received_at>#<inbox_id>: a PSP's event for a person
     payments   index `listing`: <merchant>#<mode>#<shard>, <created_at>#<payment_id>
     outbox     <minute>#<shard>                <at>#<event_id>          one event, for 14 days
     merchants  merchant#<merchant_id>          (none)                   name, secrets, limits, keys
     merchants  key#<sha256 of the API key>     (none)                   whose key, and if revoked
+    merchants  switches                        (none)                   kill switches, by name
     limits     bucket#<merchant>#<live|test>   (none)                   a token bucket, one number
     limits     backlog#<gateway>               (none)                   what waits for a gateway
+    limits     sweeper#<age>                   (none)                   how far the sweeper is
     idempotency answer#<hash of an id>         (none)                   Powertools' record of a POST
 
 The payment's key is its derived id, so no partition is hot. The listing index takes one keys-only
 write per payment, and a partition takes 1,000 of them a second, so a merchant has a shard for each
 625 payments a second that it may send: 1 for most, 16 for 10,000. It has no day in it, because
 an index's partition may grow without end, and a merchant with few payments would be read day by
-empty day. The outbox is sharded for the same reason and bucketed by minute, so that a range of
-time can be read by query.
+empty day. The index of what is due is sparse: only what waits for a time has its keys, so a card
+payment that goes well never costs a write there. The outbox is sharded for the same reason and
+bucketed by minute, so that a range of time can be read by query.
 """
 
 from __future__ import annotations
@@ -31,11 +39,49 @@ SHARDS = 16
 OUTBOX_LIFE = timedelta(days=14)
 PAYMENT = "payment"
 REFERENCE = "reference"
+INBOX = "inbox"
+INBOX_QUEUE = "gateway-events"
+SWITCHES = "switches"
+DUE_SHARDS = 16
 
 
 def delivery(event_id: str) -> str:
     """Sort key of a webhook delivery, beside its payment."""
     return f"delivery#{event_id}"
+
+
+def refund(refund_id: str) -> str:
+    """Sort key of a refund, beside its payment."""
+    return f"refund#{refund_id}"
+
+
+def quarantine(queue: str) -> str:
+    """Partition of a queue's dead letters that were put aside."""
+    return f"quarantine#{queue}"
+
+
+def quarantined_queue(partition: str) -> str:
+    """Which queue's partition of dead letters this is."""
+    return partition.removeprefix(quarantine(""))
+
+
+def due_partition(shard: int) -> str:
+    """Partition of the index of what is due."""
+    return f"due#{shard:02d}"
+
+
+def due_key(at: datetime, queue: str, *subject: str) -> tuple[str, str]:
+    """Partition and sort key in the index of what is due.
+
+    `queue` is where the sweeper sends it: a gateway's name, or `gateway-events` for the inbox.
+    """
+    shard = spread("#".join(subject), DUE_SHARDS)
+    return due_partition(shard), "#".join((to_text(at), queue, *subject))
+
+
+def inbox_partition(state: str) -> str:
+    """Partition of the same index for the events of one state that wait for a person."""
+    return f"inbox#{state}"
 
 
 def listing_partition(merchant_id: str, livemode: bool, shard: int) -> str:

@@ -4,7 +4,8 @@
     bucket#<merchant>#<live|test>  tat_ns: a bucket in one number (riel.domain.rate_limit)
     backlog#<gateway>              what waits in front of it, as a processor saw it last
 
-Nothing here is a record of anything: what is lost is counted anew. Items expire by TTL.
+Nothing here is a record of anything: what is lost is counted anew. Items expire by TTL. Beside
+them stand the sweeper's watermarks (riel.store.watermarks), which do not.
 """
 
 from __future__ import annotations

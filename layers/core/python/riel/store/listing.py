@@ -13,8 +13,6 @@ would lengthen everybody's cold start.
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from riel.domain.instants import to_text
 from riel.domain.payment import Payment
-from riel.errors import StoreUnavailableError
 from riel.store import keys
+from riel.store.batch_reads import MAX_BATCH, read_many
 from riel.store.dynamodb import call
+from riel.store.items import Item
 from riel.store.merchants import Caller
 from riel.store.payment_items import read_payment
 
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 INDEX = "listing"
-MAX_BATCH = 100
-"""DynamoDB's limit of keys in one BatchGetItem."""
-MAX_BATCH_TRIES = 5
-UNPROCESSED_WAIT_SECONDS = 0.02
 _OLDEST, _NEWEST = "0", "~"
 
 
@@ -124,21 +119,9 @@ class ListingStore:
         return found
 
     def _read_all(self, payment_ids: Sequence[str], *, is_consistent: bool) -> dict[str, Payment]:
-        wanted: Any = [{"pk": {"S": pk}, "sk": {"S": keys.PAYMENT}} for pk in payment_ids]
-        found: dict[str, Payment] = {}
-        for attempt in range(MAX_BATCH_TRIES):
-            answer: Any = call(
-                self._dynamodb.batch_get_item,
-                RequestItems={self._table: {"Keys": wanted, "ConsistentRead": is_consistent}},
-            )
-            for item in answer.get("Responses", {}).get(self._table, []):
-                found[item["pk"]["S"]] = read_payment(item)
-            wanted = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys")
-            if not wanted:
-                return found
-            # The SDK does not retry these: the call succeeded, only not for all keys.
-            time.sleep(random.uniform(0, UNPROCESSED_WAIT_SECONDS * 2**attempt))
-        raise StoreUnavailableError(f"{len(wanted)} payments were not read")
+        wanted: list[Item] = [{"pk": {"S": pk}, "sk": {"S": keys.PAYMENT}} for pk in payment_ids]
+        found = read_many(self._dynamodb, self._table, wanted, is_consistent=is_consistent)
+        return {item["pk"]["S"]: read_payment(item) for item in found}
 
 
 def _payment_id(position: str) -> str:

@@ -33,6 +33,8 @@ def put_action(table: str, event: Event) -> dict[str, Any]:
         "body": event.body,
         "webhook_url": event.webhook_url,
         "traceparent": event.traceparent,
+        "gateway": event.gateway,
+        "refund_id": event.refund_id,
         "expires_at": int((event.at + keys.OUTBOX_LIFE).timestamp()),
     }
     return {"Put": {"TableName": table, "Item": to_item(fields)}}
@@ -52,6 +54,8 @@ def read_event(item: Mapping[str, Any]) -> Event:
             body=fields.get("body", ""),
             webhook_url=fields.get("webhook_url"),
             traceparent=fields.get("traceparent", ""),
+            gateway=fields.get("gateway", ""),
+            refund_id=fields.get("refund_id", ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MalformedMessageError(f"outbox record: {error!r}") from error

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from riel.domain.instants import from_text, to_text
 from riel.domain.money import Money
-from riel.domain.payment import Failure, Method, Payment, Status, Transition
+from riel.domain.payment import Failure, Method, NextAction, Payment, Status, Transition
 from riel.store import keys
 from riel.store.items import Item, from_item, to_item
 
@@ -63,6 +64,7 @@ def write_payment(payment: Payment, listing_shards: int = 1) -> Item:
 def changing_fields(payment: Payment) -> dict[str, Any]:
     """The fields that a transition may change; None or 0 where there is nothing to say."""
     failure = payment.failure
+    due_pk, due_sk = due_key(payment)
     return {
         "status": str(payment.status),
         "sequence": payment.sequence,
@@ -72,8 +74,18 @@ def changing_fields(payment: Payment) -> dict[str, Any]:
         "attention_reason": payment.attention_reason,
         "received_minor": payment.received_minor or None,
         "gateway_reference": payment.gateway_reference,
+        "next_action": _write_action(payment.next_action),
         "cancellation_id": payment.cancellation_id,
+        "due_pk": due_pk,
+        "due_sk": due_sk,
     }
+
+
+def due_key(payment: Payment) -> tuple[str | None, str | None]:
+    """Where the payment stands in the index of what is due, if it does."""
+    if payment.due_at is None:
+        return None, None
+    return keys.due_key(payment.due_at, payment.gateway, payment.payment_id)
 
 
 def read_payment(item: Mapping[str, Any]) -> Payment:
@@ -100,15 +112,42 @@ def read_payment(item: Mapping[str, Any]) -> Payment:
         processed_at=from_text(processed_at) if processed_at else None,
         received_minor=fields.get("received_minor", 0),
         refunded_minor=fields.get("refunded_minor", 0),
+        reserved_minor=fields.get("reserved_minor", 0),
+        refund_count=fields.get("refund_count", 0),
         failure=Failure(failure["code"], failure["message"]) if failure else None,
+        next_action=_read_action(fields.get("next_action")),
         attention=fields.get("attention"),
         attention_reason=fields.get("attention_reason"),
         gateway_reference=fields.get("gateway_reference"),
         cancellation_id=fields.get("cancellation_id"),
-        charge_number=fields.get("charge_number", 1),
+        declines=tuple(fields.get("declines", ())),
         fence=fields.get("fence", 0),
+        quiet_since_ms=fields.get("quiet_since", 0),
         unknown_outcomes=fields.get("unknown_outcomes", 0),
+        look_ups=fields.get("look_ups", 0),
+        not_before_ms=fields.get("not_before", 0),
+        due_at=read_due(fields),
     )
+
+
+def read_due(fields: Mapping[str, Any]) -> datetime | None:
+    """When an item is due, from its key in the index."""
+    sort_key = fields.get("due_sk")
+    return from_text(sort_key.partition("#")[0]) if sort_key else None
+
+
+def _write_action(action: NextAction | None) -> dict[str, str] | None:
+    if action is None:
+        return None
+    fields = {"reference": action.reference, "clabe": action.clabe}
+    told = {name: value for name, value in fields.items() if value}
+    return {"type": action.type, "expires_at": to_text(action.expires_at), **told}
+
+
+def _read_action(fields: Mapping[str, str] | None) -> NextAction | None:
+    if fields is None:
+        return None
+    return NextAction(**{**fields, "expires_at": from_text(fields["expires_at"])})  # type: ignore[arg-type]
 
 
 def _read_transition(line: Mapping[str, Any]) -> Transition:

@@ -1,9 +1,4 @@
-"""Payments: created once, claimed by one worker at a time, moved together with their event.
-
-A claim is a lease (`lease_until`, epoch milliseconds) and a fencing token (`fence`, grows by one
-with every claim). Whoever records a result names the fence of its own claim, so that a worker
-that slept through its lease can write nothing.
-"""
+"""Payments: created once, claimed by one worker at a time, moved together with their event."""
 
 from __future__ import annotations
 
@@ -12,14 +7,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from riel.domain.events import Event
-from riel.domain.instants import epoch_milliseconds
 from riel.domain.payment import Payment, Status, Transition
 from riel.errors import DuplicateReferenceError, LeaseLostError
 from riel.store import keys, outbox, references
+from riel.store.claims import ClaimedItem, Claims, Held
 from riel.store.dynamodb import ConditionFailedError, call, transact
 from riel.store.items import Item, encode
 from riel.store.payment_items import (
     changing_fields,
+    due_key,
     read_payment,
     write_payment,
     write_transition,
@@ -27,8 +23,6 @@ from riel.store.payment_items import (
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-
-DEAD_LETTER = "dead_letter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +34,10 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Another worker has the payment for so many more seconds."""
+class Unclaimable:
+    """The payment stands where nobody claims it, or is absent (None)."""
 
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class NothingToDo:
-    """The payment is absent, or where the gateway step has no work: `reason` says which."""
-
-    reason: str
+    payment: Payment | None
 
 
 class PaymentStore:
@@ -58,6 +45,7 @@ class PaymentStore:
 
     def __init__(self, dynamodb: DynamoDBClient, payments_table: str, outbox_table: str) -> None:
         self._dynamodb = dynamodb
+        self._claims = Claims(dynamodb, payments_table)
         self._table = payments_table
         self._outbox = outbox_table
 
@@ -115,84 +103,56 @@ class PaymentStore:
 
     def claim(
         self, payment_id: str, now: datetime, lease: timedelta
-    ) -> Claimed | Held | NothingToDo:
+    ) -> Claimed | Held | Unclaimable:
         """Take the payment for the gateway step. One write in the common case."""
-        until = epoch_milliseconds(now + lease)
-        try:
-            return Claimed(self._claim_pending(payment_id, now, until), is_first=True)
-        except ConditionFailedError as failed:
-            if failed.item is None:
-                return NothingToDo("absent")
-            found = failed.item
-        if found["status"]["S"] != Status.PROCESSING:
-            return NothingToDo(found["status"]["S"])
-        return self._claim_again(payment_id, now, until)
+        line = write_transition(Transition(2, Status.PROCESSING, now, "claimed"))
+        match self._claims.claim(self._key(payment_id), line, now, lease):
+            case ClaimedItem(item, is_first):
+                return Claimed(read_payment(item), is_first)
+            case Held() as held:
+                return held
+            case refused:
+                return Unclaimable(read_payment(refused.item) if refused.item else None)
 
-    def _claim_pending(self, payment_id: str, now: datetime, until: int) -> Payment:
-        line = Transition(2, Status.PROCESSING, now, "claimed")
-        return self._update(
-            payment_id,
-            "SET #status = :processing, #sequence = :two, lease_until = :until, fence = :one,"
-            " history = list_append(history, :line)",
-            "#status = :pending AND #sequence = :one",
-            {
-                ":processing": str(Status.PROCESSING),
-                ":pending": str(Status.PENDING),
-                ":one": 1,
-                ":two": 2,
-                ":until": until,
-                ":line": [write_transition(line)],
-            },
-            {"#status": "status", "#sequence": "sequence"},
-        )
+    def release(self, payment: Payment) -> bool:
+        """Give a claim back before its lease ends, with what the payment says of the next one.
 
-    def _claim_again(
-        self, payment_id: str, now: datetime, until: int
-    ) -> Claimed | Held | NothingToDo:
-        try:
-            payment = self._update(
-                payment_id,
-                "SET lease_until = :until, fence = fence + :one REMOVE attention, attention_reason",
-                "#status = :processing AND lease_until <= :now",
-                {
-                    ":processing": str(Status.PROCESSING),
-                    ":until": until,
-                    ":one": 1,
-                    ":now": epoch_milliseconds(now),
-                },
-                {"#status": "status"},
-            )
-        except ConditionFailedError as failed:
-            item = failed.item or {}
-            if item.get("status", {}).get("S") != Status.PROCESSING:
-                return NothingToDo(item.get("status", {}).get("S", "absent"))
-            return Held((int(item["lease_until"]["N"]) - epoch_milliseconds(now)) / 1000)
-        return Claimed(payment, is_first=False)
+        `quiet_since_ms` takes the lease's place. False when another worker has the claim already.
+        """
+        due_pk, due_sk = due_key(payment)
+        fields = {
+            "lease_until": payment.quiet_since_ms,
+            "unknown_outcomes": payment.unknown_outcomes or None,
+            "look_ups": payment.look_ups or None,
+            "not_before": payment.not_before_ms or None,
+            "declines": payment.declines or None,
+            "gateway": payment.gateway,
+            "attention": payment.attention,
+            "attention_reason": payment.attention_reason,
+            "due_pk": due_pk,
+            "due_sk": due_sk,
+        }
+        return self._claims.release(self._key(payment.payment_id), payment.fence, fields)
 
-    def release(
-        self, payment: Payment, *, unknown_outcome: bool = False, dead_letter_reason: str = ""
-    ) -> None:
-        """Give a claim back before its lease ends; a claim that is lost already stays lost."""
-        sets = ["lease_until = :zero"]
-        values: dict[str, Any] = {":zero": 0, ":fence": payment.fence}
-        if unknown_outcome:
-            sets.append("unknown_outcomes = :unknown")
-            values[":unknown"] = payment.unknown_outcomes + 1
-        if dead_letter_reason:
-            sets.append("attention = :attention, attention_reason = :reason")
-            values |= {":attention": DEAD_LETTER, ":reason": dead_letter_reason}
+    def note(self, before: Payment, after: Payment) -> bool:
+        """Write what was received, what is due and what needs attention, without a transition.
+
+        False when the payment was changed meanwhile.
+        """
         try:
-            self._update(payment.payment_id, "SET " + ", ".join(sets), "fence = :fence", values)
+            call(self._dynamodb.update_item, **self._fields_update(before, after))
         except ConditionFailedError:
-            return
+            return False
+        return True
 
     def record(self, before: Payment, after: Payment, event: Event) -> None:
         """Write the result of a claim and its event together.
 
         Raises LeaseLostError when another worker has claimed the payment since.
         """
-        condition = "#sequence = :old_sequence AND fence = :fence"
-        update = self._result_update(before, after, condition, {":fence": before.fence})
+        update = self._result_update(before, after)
+        update["ConditionExpression"] += " AND fence = :fence"
+        update["ExpressionAttributeValues"][":fence"] = encode(before.fence)
         try:
             transact(self._dynamodb, [{"Update": update}, outbox.put_action(self._outbox, event)])
         except ConditionFailedError as failed:
@@ -200,59 +160,45 @@ class PaymentStore:
 
     def move(self, before: Payment, after: Payment, event: Event) -> bool:
         """Write a change that needs no claim, and its event; False when it came too late."""
-        update = self._result_update(before, after, "#sequence = :old_sequence", {})
+        update = self._result_update(before, after)
         try:
             transact(self._dynamodb, [{"Update": update}, outbox.put_action(self._outbox, event)])
         except ConditionFailedError:
             return False
         return True
 
-    def _result_update(
-        self, before: Payment, after: Payment, condition: str, more: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _result_update(self, before: Payment, after: Payment) -> dict[str, Any]:
+        update = self._fields_update(before, after)
+        update["UpdateExpression"] = update["UpdateExpression"].replace(
+            "SET ", "SET history = list_append(history, :line), ", 1
+        )
+        line = write_transition(after.history[-1])
+        update["ExpressionAttributeValues"][":line"] = encode([line])
+        return update
+
+    def _fields_update(self, before: Payment, after: Payment) -> dict[str, Any]:
+        """Build the update of everything that may change, as long as nothing came between.
+
+        Money may come without a transition, so what was received has to be as seen, too.
+        """
         fields = changing_fields(after)
         present = {name: value for name, value in fields.items() if value is not None}
-        absent = [name for name, value in fields.items() if value is None]
-        names = {f"#{name}": name for name in fields}
-        sets = [f"#{name} = :{name}" for name in present]
-        sets.append("history = list_append(history, :line)")
-        expression = "SET " + ", ".join(sets) + " REMOVE lease_until"
-        for name in absent:
-            expression += f", #{name}"
+        absent = [f"#{name}" for name, value in fields.items() if value is None]
         values = {f":{name}": encode(value) for name, value in present.items()}
-        values[":line"] = encode([write_transition(after.history[-1])])
+        sets = ", ".join(f"#{name} = :{name}" for name in present)
+        received = "attribute_not_exists(#received_minor)"
         values[":old_sequence"] = encode(before.sequence)
-        values |= {name: encode(value) for name, value in more.items()}
+        if before.received_minor:
+            received = "#received_minor = :old_received"
+            values[":old_received"] = encode(before.received_minor)
         return {
             "TableName": self._table,
             "Key": self._key(before.payment_id),
-            "UpdateExpression": expression,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": names,
+            "UpdateExpression": f"SET {sets} REMOVE {', '.join(['lease_until', *absent])}",
+            "ConditionExpression": f"#sequence = :old_sequence AND {received}",
+            "ExpressionAttributeNames": {f"#{name}": name for name in fields},
             "ExpressionAttributeValues": values,
         }
-
-    def _update(
-        self,
-        payment_id: str,
-        expression: str,
-        condition: str,
-        values: dict[str, Any],
-        names: dict[str, str] | None = None,
-    ) -> Payment:
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Key": self._key(payment_id),
-            "UpdateExpression": expression,
-            "ConditionExpression": condition,
-            "ExpressionAttributeValues": {key: encode(value) for key, value in values.items()},
-            "ReturnValues": "ALL_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if names:
-            request["ExpressionAttributeNames"] = names
-        answer = call(self._dynamodb.update_item, **request)
-        return read_payment(answer["Attributes"])
 
     def _key(self, payment_id: str) -> Item:
         return {"pk": {"S": payment_id}, "sk": {"S": keys.PAYMENT}}

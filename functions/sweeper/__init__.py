@@ -1,0 +1,1 @@
+"""What got stuck, once a minute."""

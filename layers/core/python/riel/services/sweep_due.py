@@ -1,0 +1,106 @@
+"""Send what is due to its queue, and move it on, so that a message that is lost comes again.
+
+First send, then move: a sweeper that dies in between, and two that run at once, send twice, which
+the claim and the inbox absorb. Whoever acts on the message takes the item out of the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from riel.observability import count
+from riel.services.queue_room import QueueRoom
+from riel.store.due import DueItem
+from riel.store.keys import DUE_SHARDS, INBOX_QUEUE
+from riel.store.queues import Queue
+from riel.webhooks.deadline import Deadline
+
+if TYPE_CHECKING:
+    from riel.app import App
+
+AGAIN_AFTER = timedelta(minutes=5)
+"""Longer than a message waits in a queue that is not overlong (see `queue_room`)."""
+PAGE = 100
+MAX_PAGES = 10
+"""Of one shard in one run: together 16,000 items."""
+SHARDS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SweptDue:
+    """How many items were sent, and since when the oldest waits that was left (None: none was)."""
+
+    sent: int
+    oldest_left: datetime | None
+
+
+def sweep_due(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
+    """Send what is due in every shard. Raises StoreUnavailableError.
+
+    Each shard gets at least a page, whatever the deadline says, and each run starts with another
+    one, so that a long one starves nobody.
+    """
+    now = app.clock()
+    start = int(now.timestamp()) // 60 % DUE_SHARDS
+    shards = [(start + n) % DUE_SHARDS for n in range(DUE_SHARDS)]
+    _ = app.due, app.payments_queue  # built here: threads share them, and may not race to make them
+    with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
+        done = list(pool.map(lambda shard: _sweep_shard(app, shard, now, room, deadline), shards))
+    sent = sum(swept.sent for swept in done)
+    if sent:
+        count("DueItemSent", sent)
+    left = [swept.oldest_left for swept in done if swept.oldest_left]
+    return SweptDue(sent, min(left, default=None))
+
+
+def _sweep_shard(
+    app: App, shard: int, now: datetime, room: QueueRoom, deadline: Deadline
+) -> SweptDue:
+    sent = 0
+    left: list[DueItem] = []
+    for number, page in enumerate(app.due.until(shard, now, PAGE), start=1):
+        kept = _send_page(app, page, room)
+        sent += len(page) - len(kept)
+        left += kept
+        if number == MAX_PAGES or deadline.is_over:
+            # Whatever follows is younger than this page's last.
+            left += page[-1:]
+            break
+    return SweptDue(sent, min((item.at for item in left), default=None))
+
+
+def _send_page(app: App, page: Iterable[DueItem], room: QueueRoom) -> list[DueItem]:
+    """Send a page's items to their queues; return those that were not taken."""
+    kept: list[DueItem] = []
+    for items in _by_queue(app, page).values():
+        queue = _queue_of(app, items[0])
+        fitting = room.take(queue, len(items))
+        refused = queue.send_many([_message(item) for item in items[:fitting]])
+        kept += [item for n, item in enumerate(items) if n >= fitting or n in refused]
+        for n, item in enumerate(items[:fitting]):
+            if n not in refused:
+                app.due.postpone(item, app.clock() + AGAIN_AFTER)
+    return kept
+
+
+def _by_queue(app: App, items: Iterable[DueItem]) -> dict[str, list[DueItem]]:
+    groups: dict[str, list[DueItem]] = {}
+    for item in items:
+        groups.setdefault(_queue_of(app, item).url, []).append(item)
+    return groups
+
+
+def _queue_of(app: App, item: DueItem) -> Queue:
+    return app.gateway_events_queue if item.queue == INBOX_QUEUE else app.gateway_queue(item.queue)
+
+
+def _message(item: DueItem) -> dict[str, Any]:
+    if item.queue == INBOX_QUEUE:
+        return {"inbox_id": item.subject[0], "waits": 0, "traceparent": ""}
+    names = ("payment_id", "refund_id")
+    about = dict(zip(names, item.subject, strict=False))
+    return {**about, "gateway": item.queue, "waits": 0, "look": True, "traceparent": ""}
