@@ -14,7 +14,7 @@ run: $(READY) ## Start Riel on port 8000 (or PORT=9000) with a demo
 	@exec $(BIN)/riel up --port $(PORT)
 
 test: $(READY) ## Run the tests
-	$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: lint types test synth ## Run all that CI runs
 

@@ -93,14 +93,17 @@ def engine_aws(platform: LocalPlatform) -> Aws:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the engine, so that `-m "not engine"` is a quick run.
 
-    With two processes, what starts engines and what synthesizes each stay in one of them: the
-    stage of a session is started once, and no two tests fight over the machine's two cores.
+    With several processes, what starts engines and what synthesizes each stay in one of them: the
+    stage of a session is started once, and no two tests fight over the machine's cores. The
+    sweeper's tests wait for minutes to pass, so they do that beside the others, on their own stage.
     """
     for item in items:
         if "platform" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.engine)
         path = item.path.as_posix()
-        if item.get_closest_marker("engine") or "integration/local" in path:
+        if path.endswith("end_to_end/test_sweeper.py"):
+            item.add_marker(pytest.mark.xdist_group("sweeper"))
+        elif item.get_closest_marker("engine") or "integration/local" in path:
             item.add_marker(pytest.mark.xdist_group("engine"))
         elif "tests/infrastructure" in path:
             item.add_marker(pytest.mark.xdist_group("infrastructure"))

@@ -236,7 +236,9 @@ def _judge(
         "charged although failed": len(failed & charged.keys()),
         **_judge_refunds(merchant, refunds),
     }
+    dead = payments_in_dead_letters(_aws(platform))
     verdict.notes |= {
+        "dead letters of healthy payments": sum(ids.get(one) != "tok_poison" for one in dead),
         "charges": charged.total(),
         "refunds": len(refunds),
         "messages in dead-letter queues": count_dead_letters(_aws(platform)),
