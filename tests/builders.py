@@ -32,6 +32,7 @@ from riel.gateways.base import (
 )
 from riel.gateways.registry import CAPABILITIES
 from riel.services.merchants import seed_merchant
+from riel.store.outbox import Place
 
 NOON = datetime(2026, 4, 17, 12, tzinfo=UTC)
 API_KEY = "secret-api-key"
@@ -185,6 +186,12 @@ def store_payment(app: App, **fields: Any) -> Payment:
     event = payment_created(ids.event_id(payment.payment_id, 1), payment)
     assert app.payments.create(payment, event) is None
     return payment
+
+
+def lane_at(app: App, minute: datetime) -> dict[str, Place]:
+    """A lane of the sweeper that has come to this minute with all of the app's queues."""
+    urls = (app.config.payments_queue_url, app.config.webhooks_queue_url)
+    return {url.rpartition("/")[2]: Place(minute) for url in urls}
 
 
 def create_tables(dynamodb: Any, prefix: str = "") -> None:

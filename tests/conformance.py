@@ -359,6 +359,15 @@ class GatewayConformance:
         assert isinstance(psp.gateway.refund(refund_of(charge, AMOUNT.minor + 50)), Refunded)
         assert isinstance(psp.gateway.refund(refund_of(charge, 1)), RefundDeclined)
 
+    def test_what_came_short_of_a_voided_voucher_can_be_refunded(self, psp: Psp) -> None:
+        charge = psp.voucher(Method.OXXO)
+        psp.gateway.charge(charge)
+        psp.pay(charge.payment_id, 50, "short")
+        psp.gateway.void(charge.key)
+
+        assert isinstance(psp.gateway.refund(refund_of(charge, 50)), Refunded)
+        assert isinstance(psp.gateway.refund(refund_of(charge, 1)), RefundDeclined)
+
     def test_a_declined_refund_is_for_good(self, psp: Psp) -> None:
         charge = psp.charged("refund_declined")
         request = refund_of(charge)

@@ -287,6 +287,10 @@ class EventData(_Answer):
     amount: Amount
     currency: str
     """ISO 4217."""
+    received_amount: Amount
+    """What had arrived by then."""
+    attention: str | None
+    """Why to look before you deliver, if so: see a payment's `attention`."""
     sequence: Annotated[int, Field(ge=1)]
     """The transition's number: order events of one payment by it, not by their arrival."""
     metadata: dict[str, str]
@@ -337,6 +341,7 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     PaymentPage,
     CancelAccepted,
     RefundAccepted,
+    Refund,
     RefundList,
     IdempotencyKeyState,
     Health,

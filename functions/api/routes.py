@@ -40,8 +40,10 @@ _VERBS = (
     (_PAYMENTS, "GET, POST"),
     (f"{_PAYMENTS}/[^/]*/cancel", "POST"),
     (f"{_PAYMENTS}/[^/]*/refunds", "GET, POST"),
+    (f"{_PAYMENTS}/[^/]*/refunds/[^/]*", "GET"),
     (f"{_PAYMENTS}/[^/]*", "GET"),
     (f"{_KEYS}/.+", "GET"),
+    (f"{BASE}/gateways/[^/]*/webhooks", "POST"),
     ("/health|/openapi.json|/docs", "GET"),
 )
 """The verbs of each path, for those who send another."""
@@ -125,7 +127,8 @@ def _add_refunds(app: App, resolver: APIGatewayHttpResolver) -> None:
         done = create_refund(app, caller, key, payment_id, order, *sent)
         if done.refusal:
             return _refused(done.refusal, done.request_id, done.is_replay)
-        headers = {"Location": f"{_PAYMENTS}/{payment_id}/refunds", **_replayed(done.is_replay)}
+        location = f"{_PAYMENTS}/{payment_id}/refunds/{done.answer['refund_id']}"
+        headers = {"Location": location, **_replayed(done.is_replay)}
         return json_answer(202, done.answer, headers)
 
     @resolver.get(path)
@@ -135,6 +138,13 @@ def _add_refunds(app: App, resolver: APIGatewayHttpResolver) -> None:
         caller = _caller(app, resolver, Request(resolver), is_write=False)
         found = read_refunds(app, caller, payment_id)
         return json_answer(200, {"data": [refund_view(refund) for refund in found]})
+
+    @resolver.get(f"{path}/<refund_id>")
+    def get_refund(payment_id: str, refund_id: str) -> Response[str]:
+        from riel.services.read_refunds import read_refund, refund_view
+
+        caller = _caller(app, resolver, Request(resolver), is_write=False)
+        return json_answer(200, refund_view(read_refund(app, caller, payment_id, refund_id)))
 
 
 def _add_public_paths(app: App, resolver: APIGatewayHttpResolver) -> None:

@@ -20,6 +20,8 @@ DECLINES = {
     "tok_insufficient_funds": "insufficient_funds",
     "tok_issuer_unavailable": "issuer_unavailable",
 }
+VOUCHER_DECLINES = dict.fromkeys(("card_declined", "insufficient_funds"), "voucher_declined")
+"""What is said instead where there is no card."""
 TOKENS = DECLINES.keys() | {
     "tok_ok",
     "tok_declined_once",
@@ -34,6 +36,7 @@ TOKENS = DECLINES.keys() | {
     "tok_expires_soon",
     "tok_refund_declined",
     "tok_refund_timeout",
+    "tok_refund_wrong_amount",
 }
 SOMEBODY_ELSES = "pay_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 """The payment that `tok_wrong_reference` names."""
@@ -107,6 +110,8 @@ def _decide(world: World, ask: Ask, token: str) -> Charge:
     declined = DECLINES.get(token, "")
     if token == "tok_declined_once" and _is_first(world, ask):
         declined = "issuer_unavailable"
+    if ask.method != "card":
+        declined = VOUCHER_DECLINES.get(declined, declined)
     state = Status.SUCCEEDED if ask.method == "card" else Status.AWAITING
     if declined:
         state = Status.DECLINED

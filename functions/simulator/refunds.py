@@ -77,7 +77,7 @@ def _decide(world: World, ask: RefundAsk, charge: Charge, token: str) -> Refund:
         refund_id=ask.refund_id,
         payment_id=ask.payment_id,
         charge_id=charge.charge_id,
-        amount=ask.amount,
+        amount=ask.amount - (1 if token == "tok_refund_wrong_amount" else 0),
         currency=ask.currency,
         status=RefundStatus.DECLINED if code else RefundStatus.SUCCEEDED,
         created_at=to_text(world.clock()),

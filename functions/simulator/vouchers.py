@@ -49,6 +49,8 @@ def pay(world: World, payment_id: str, minor: int | None, deposit_id: str) -> Ch
     for _ in range(_TRIES):
         before = _voucher(world, payment_id)
         if deposit_id in before.deposits:
+            if minor not in (None, before.deposits[deposit_id]):
+                raise RefusedError(409, "this deposit has come with another amount")
             return before
         after = _deposit(world, before, deposit_id, minor)
         if after:

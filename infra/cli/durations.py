@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from infra.cli.errors import UsageError
+from riel.domain.instants import to_text
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"([0-9]{1,7})([smhd])", re.ASCII)
@@ -63,3 +64,13 @@ def precise(span: timedelta) -> str:
     if minutes < 60:
         return f"{minutes} min {seconds:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def day_and_time(at: datetime) -> str:
+    """Write a moment in UTC to the millisecond: `2026-04-17 12:00:00.000`."""
+    return to_text(at).replace("T", " ").removesuffix("Z")
+
+
+def time_of_day(at: datetime) -> str:
+    """Write a moment's time in UTC to the millisecond."""
+    return day_and_time(at)[11:]

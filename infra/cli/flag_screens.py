@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -40,10 +40,18 @@ def switches_table(switches: Mapping[str, Switch | None]) -> Table:
     return table
 
 
-def print_set(name: str, switch: Switch) -> None:
-    """Print what was decided, and from when on it holds."""
+def print_set(name: str, switch: Switch, unserved: Sequence[str]) -> None:
+    """Print what was decided, from when on it holds, and what is left without a gateway."""
     effect = "takes new payments again" if switch.is_on else "takes no new payments"
     print(f"{name} is {_state(switch)}: it {effect}, within {READ_EVERY_SECONDS} seconds.")
+    if unserved:
+        print(unserved_words(unserved))
+
+
+def unserved_words(unserved: Sequence[str]) -> str:
+    """Say whose new payments are refused."""
+    methods = ", ".join(unserved)
+    return f"No gateway is left for {methods}: new payments are refused, 503 method_unavailable."
 
 
 def _state(switch: Switch | None) -> str:

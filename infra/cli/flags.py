@@ -11,6 +11,7 @@ from infra.cli.errors import UsageError
 from infra.cli.options import JsonOption, StageOption, new_group
 from infra.cli.output import console, print_json
 from infra.cli.stage_access import LOCAL, open_stage
+from infra.cli.unserved import unserved_methods
 from riel.errors import InvalidRequestError
 from riel.services.switches import all_switches, set_switch
 
@@ -46,7 +47,8 @@ def set_flag(
         (problem,) = error.problems
         hint = "Say why with --reason." if problem.field == "reason" else ""
         raise UsageError(f"Nothing was changed: {problem.message}.", hint) from None
+    unserved = unserved_methods(stage, all_switches(access.app))
     if as_json:
-        print_json(flag_screens.switch_document(name, switch))
+        print_json({**flag_screens.switch_document(name, switch), "unserved_methods": unserved})
     else:
-        flag_screens.print_set(name, switch)
+        flag_screens.print_set(name, switch, unserved)

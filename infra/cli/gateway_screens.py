@@ -57,7 +57,7 @@ def print_event(on: Console, event: InboxEvent) -> None:
     """Show one event with its body, as far as that was kept."""
     on.print(events_table([event]))
     if event.done:
-        on.print(Text(_printable(f"Done: {event.done}")))
+        on.print(Text(_printable(f"Outcome: {event.done}")))
     kept = "not kept" if not event.body.encoding else event.body.encoding
     on.print(f"Body: {event.body.size} bytes, sha256 {event.body.sha256}, {kept}", markup=False)
     if event.body.text:

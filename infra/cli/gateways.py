@@ -1,4 +1,4 @@
-"""`riel gateways events | show | retry`: what PSPs sent that waits for a person."""
+"""`riel gateways events | show | retry | close`: what PSPs sent that waits for a person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from infra.cli.options import JsonOption, StageOption, new_group, stage_option
 from infra.cli.output import console, print_json
 from infra.cli.stage_access import LOCAL, open_stage
 from infra.names import command
-from riel.errors import InvalidStateError, NotFoundError
+from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
+from riel.services.close_gateway_event import close_gateway_event
 from riel.services.retry_gateway_event import retry_gateway_event
 from riel.store.inbox import NEED_A_PERSON, State
 
@@ -68,19 +69,48 @@ def show(event_id: EventArgument, stage: StageOption = LOCAL, as_json: JsonOptio
 
 @app.command()
 def retry(event_id: EventArgument, stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
-    """Look for the payment of an unmatched event once more, now."""
+    """Look for the payment of an unmatched event once more, now.
+
+    One that could not be read is read again first, by this version of its adapter.
+    """
     try:
         event = retry_gateway_event(open_stage(stage).app, event_id)
     except NotFoundError:
         raise _unknown(event_id, stage) from None
     except InvalidStateError as error:
         raise OperatorError(
-            f"Nothing was sent: {error}.", "Only an unmatched event can be looked into again."
+            f"Nothing was sent: {error}.",
+            "Only an unmatched or unreadable event can be looked into again.",
         ) from None
     if as_json:
         print_json(gateway_screens.event_document(event))
     else:
         print(f"{event_id} is looked into again.")
+
+
+@app.command()
+def close(
+    event_id: EventArgument,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with your name.")],
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Take an event off the list, after you have dealt with it; it is kept for 90 days more."""
+    access = open_stage(stage)
+    try:
+        event = close_gateway_event(access.app, event_id, access.operator(), reason)
+    except InvalidRequestError as error:
+        raise UsageError(f"The {error}.", "Say why with --reason.") from None
+    except NotFoundError:
+        raise _unknown(event_id, stage) from None
+    except InvalidStateError as error:
+        raise OperatorError(
+            f"Nothing was changed: {error}.", f"Only one that is {STATES} can be closed."
+        ) from None
+    if as_json:
+        print_json(gateway_screens.event_document(event))
+    else:
+        print(f"{event_id} is closed.")
 
 
 def _unknown(event_id: str, stage: str) -> OperatorError:

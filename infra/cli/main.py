@@ -26,13 +26,17 @@ _COMMANDS = {
     ),
     "payments": (
         "infra.cli.payments:app",
-        "Look at payments and decide reviews: show, list, watch, resolve.",
+        "Look at payments, decide what waits: show, list, watch, resolve, acknowledge.",
     ),
-    "refunds": ("infra.cli.refunds:app", "Decide refunds in review: resolve."),
+    "reviews": (
+        "infra.cli.reviews:reviews",
+        "List what waits for a person, of all merchants.",
+    ),
+    "refunds": ("infra.cli.refunds:app", "Decide refunds that wait: resolve, acknowledge."),
     "flags": ("infra.cli.flags:app", "Kill switches of gateways and methods: show, set."),
     "gateways": (
         "infra.cli.gateways:app",
-        "Look at PSPs' events that wait for a person: events, show, retry.",
+        "Look at PSPs' events that wait for a person: events, show, retry, close.",
     ),
     "simulator": ("infra.cli.simulator:app", "Act for the payer at the simulated PSP: pay."),
     "dlq": (

@@ -10,27 +10,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.durations import precise
+from infra.cli.durations import day_and_time, precise, time_of_day
 from infra.cli.output import new_table, styled
+from infra.cli.payment_facts import facts, operators_fields
+from infra.cli.quarantine_screens import put_aside_document
 from infra.cli.refund_screens import refund_document, refunds_table
 from riel.domain.instants import to_text
-from riel.domain.money import Money
-from riel.domain.payment import Payment, Status, Transition
+from riel.domain.payment import Payment, Transition
 from riel.domain.refund import Refund
 from riel.ids import mode
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import Attempt, Delivery
+from riel.store.quarantine import PutAside
 
 
 def payment_document(
     payment: Payment,
     deliveries: Sequence[Delivery] | None = None,
     refunds: Sequence[Refund] | None = None,
+    quarantined: Sequence[PutAside] | None = None,
 ) -> dict[str, Any]:
     """Return a payment as the API shows it, with what only an operator sees added."""
-    document = payment_view(payment)
-    document["merchant_id"] = payment.merchant_id
-    document["attention_reason"] = payment.attention_reason
+    document = {**payment_view(payment), **operators_fields(payment)}
     for shown, line in zip(document["history"], payment.history, strict=True):
         if line.note:
             shown["note"] = line.note
@@ -38,6 +39,8 @@ def payment_document(
         document["refunds"] = [refund_document(refund) for refund in refunds]
     if deliveries is not None:
         document["deliveries"] = [_delivery_document(delivery) for delivery in deliveries]
+    if quarantined is not None:
+        document["quarantined"] = [put_aside_document(letter) for letter in quarantined]
     return document
 
 
@@ -46,11 +49,12 @@ def print_payment(
     payment: Payment,
     deliveries: Sequence[Delivery],
     refunds: Sequence[Refund] = (),
+    quarantined: Sequence[PutAside] = (),
 ) -> None:
     """Print one payment: what it is, its history with durations, its refunds, its webhooks."""
     out.print(_headline(payment))
-    for name, value in _facts(payment):
-        out.print(Text.assemble((f"  {name:<12}", "dim"), value), soft_wrap=True)
+    for name, value in facts(payment, quarantined):
+        out.print(Text.assemble((f"  {name:<12} ", "dim"), value), soft_wrap=True)
     out.print()
     out.print(_history(payment))
     if refunds:
@@ -69,7 +73,7 @@ def payments_table(payments: Sequence[Payment]) -> Table:
             Text(payment.payment_id, no_wrap=True),
             f"{payment.amount} {payment.amount.currency}",
             status_words(payment),
-            Text(_day_and_time(payment.created_at)[5:19], no_wrap=True),
+            Text(day_and_time(payment.created_at)[5:19], no_wrap=True),
             Text(_took(payment), no_wrap=True),
         )
     return table
@@ -87,6 +91,9 @@ def status_words(payment: Payment) -> Text:
     words = styled(payment.status)
     if payment.failure:
         words.append(f" {payment.failure.code}", style="dim")
+    if payment.refunded_minor:
+        is_whole = payment.refunded_minor >= payment.received_minor
+        words.append(" refunded" if is_whole else " refunded in part", style="dim")
     if payment.attention:
         words.append(f" {payment.attention}", style="red")
     return words
@@ -102,46 +109,6 @@ def _headline(payment: Payment) -> Text:
     )
 
 
-def _facts(payment: Payment) -> list[tuple[str, str]]:
-    facts = [
-        ("description", payment.description),
-        ("merchant", payment.merchant_id),
-        ("key", payment.idempotency_key),
-        ("reference", payment.reference or ""),
-        ("metadata", ", ".join(f"{k}={v}" for k, v in payment.metadata.items())),
-        ("PSP's id", payment.gateway_reference or ""),
-    ]
-    if payment.failure:
-        facts.append(("failure", f"{payment.failure.code}: {payment.failure.message}"))
-    facts += _money_facts(payment)
-    if payment.status == Status.PROCESSING:
-        lost = f", {payment.unknown_outcomes} answers lost" if payment.unknown_outcomes else ""
-        facts.append(("waiting", f"taken up {payment.fence} times{lost}"))
-    action = payment.next_action
-    if action and payment.status == Status.AWAITING_PAYMENT:
-        until = f"until {_day_and_time(action.expires_at)[:19]} UTC"
-        facts.append(("payer has to", f"{action.type} {action.reference or action.clabe}, {until}"))
-    if payment.attention:
-        reason = f": {payment.attention_reason}" if payment.attention_reason else ""
-        facts.append(("attention", payment.attention + reason))
-    return [(name, value) for name, value in facts if value]
-
-
-def _money_facts(payment: Payment) -> list[tuple[str, str]]:
-    """What came and went, where that is not simply the amount."""
-    currency = payment.amount.currency
-    reserved = payment.reserved_minor - payment.refunded_minor
-    amounts = (
-        (
-            "received",
-            payment.received_minor if payment.received_minor != payment.amount.minor else 0,
-        ),
-        ("refunded", payment.refunded_minor),
-        ("refunding", reserved),
-    )
-    return [(name, f"{Money(minor, currency)} {currency}") for name, minor in amounts if minor]
-
-
 def _history(payment: Payment) -> Table:
     table = new_table("#", "Status", "At (UTC)", "After", "Cause", right=("After",))
     before: Transition | None = None
@@ -149,7 +116,7 @@ def _history(payment: Payment) -> Table:
         table.add_row(
             str(line.sequence),
             styled(line.status),
-            Text(_day_and_time(line.at) if before is None else _time(line.at), no_wrap=True),
+            Text(day_and_time(line.at) if before is None else time_of_day(line.at), no_wrap=True),
             f"+{precise(line.at - before.at)}" if before else "",
             f"{line.cause} ({line.note})" if line.note else line.cause,
         )
@@ -173,7 +140,7 @@ def _print_deliveries(out: Console, payment: Payment, deliveries: Sequence[Deliv
 
 
 def _attempt_line(attempt: Attempt) -> str:
-    at = _time(datetime.fromisoformat(attempt.at))
+    at = time_of_day(datetime.fromisoformat(attempt.at))
     answer = f"HTTP {attempt.status}" if attempt.status else attempt.error
     return f"{at}  {answer}  {attempt.latency_ms} ms"
 
@@ -200,11 +167,3 @@ def _took(payment: Payment) -> str:
     if not payment.is_final:
         return ""
     return precise(payment.history[-1].at - payment.created_at)
-
-
-def _day_and_time(at: datetime) -> str:
-    return to_text(at).replace("T", " ").removesuffix("Z")
-
-
-def _time(at: datetime) -> str:
-    return _day_and_time(at)[11:]

@@ -1,4 +1,4 @@
-"""`riel payments show | list | watch | resolve`."""
+"""`riel payments show | list | watch | resolve | acknowledge`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from infra.cli.recent_payments import RecentPayments
 from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, open_stage
 from infra.cli.watching import watch_lines, watch_screen
 from infra.names import command
+from riel.domain.money import Money
 from riel.domain.payment import Payment, Status
 from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
 from riel.ids import looks_like
+from riel.services.acknowledge_payment import acknowledge_payment
 from riel.services.resolve_payment import DECISIONS, resolve_payment
 
 app = new_group(help="Look at payments.")
@@ -45,16 +47,15 @@ def show(
         )
     payment = access.app.payments.get(payment_id)
     if payment is None:
-        raise OperatorError(
-            f"There is no payment {payment_id} on the stage {stage}.",
-            f"List what is there with: {command()} payments list{stage_option(stage)}",
-        )
+        raise absent_payment(payment_id, stage)
     deliveries = access.app.deliveries.of_payment(payment_id)
     refunds = access.app.refunds.of_payment(payment_id) if payment.refund_count else []
+    quarantined = access.quarantined(payment_id)
+    about = payment, deliveries, refunds, quarantined
     if as_json:
-        print_json(payment_screens.payment_document(payment, deliveries, refunds))
+        print_json(payment_screens.payment_document(*about))
     else:
-        payment_screens.print_payment(console(), payment, deliveries, refunds)
+        payment_screens.print_payment(console(), *about)
 
 
 @app.command("list")
@@ -107,6 +108,13 @@ def resolve(
     payment_id: Annotated[str, typer.Argument(metavar="ID")],
     decision: Annotated[str, typer.Option("--as", metavar="completed|failed")],
     reason: Annotated[str, typer.Option(help="Why; it is kept with your name.")],
+    received: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="What came of it; else its amount. Needed where the PSP told of another.",
+        ),
+    ] = None,
     stage: StageOption = LOCAL,
     as_json: JsonOption = False,
 ) -> None:
@@ -116,17 +124,69 @@ def resolve(
             f"A payment can not be resolved as {decision!r}.", "Say completed or failed."
         )
     access = open_stage(stage)
+    decided = Status(decision), access.operator(), reason, received
     try:
-        after = resolve_payment(access.app, payment_id, Status(decision), access.operator(), reason)
+        after = resolve_payment(access.app, payment_id, *decided)
     except InvalidRequestError as error:
-        raise UsageError(f"The {error}.", "Say why with --reason.") from None
-    except (NotFoundError, InvalidStateError) as error:
+        raise _not_decided(error) from None
+    except NotFoundError:
+        raise absent_payment(payment_id, stage) from None
+    except InvalidStateError as error:
         look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
         raise OperatorError(f"Nothing was changed: {error}.", look) from None
     if as_json:
         print_json(payment_screens.payment_document(after))
     else:
         payment_screens.print_payment(console(), after, ())
+        print(f"\nRecorded: {_recorded(after)}.")
+
+
+@app.command()
+def acknowledge(
+    payment_id: Annotated[str, typer.Argument(metavar="ID")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with your name.")],
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that what needed attention is dealt with; `riel reviews` lists the payment no more."""
+    access = open_stage(stage)
+    try:
+        after = acknowledge_payment(access.app, payment_id, access.operator(), reason)
+    except InvalidRequestError as error:
+        raise UsageError(f"The {error}.", "Say why with --reason.") from None
+    except NotFoundError:
+        raise absent_payment(payment_id, stage) from None
+    except InvalidStateError as error:
+        look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
+        raise OperatorError(f"Nothing was changed: {error}.", look) from None
+    if as_json:
+        print_json(payment_screens.payment_document(after))
+    else:
+        print(f"{payment_id}: {after.acknowledged[-1].what} is acknowledged.")
+
+
+def absent_payment(payment_id: str, stage: str) -> OperatorError:
+    """Say that there is no such payment, and how to find the one that was meant."""
+    return OperatorError(
+        f"There is no payment {payment_id} on the stage {stage}.",
+        f"List what is there with: {command()} payments list{stage_option(stage)}",
+    )
+
+
+def _not_decided(error: InvalidRequestError) -> UsageError:
+    (problem,) = error.problems
+    if problem.field == "received":
+        return UsageError(
+            f"Nothing was changed: {problem.message}.", "Say what came with --received AMOUNT."
+        )
+    return UsageError(f"The {error}.", "Say why with --reason.")
+
+
+def _recorded(payment: Payment) -> str:
+    if payment.status is Status.FAILED:
+        return "failed; a charge at the PSP, if there is one, stays for you to refund there"
+    received = Money(payment.received_minor, payment.amount.currency)
+    return f"completed, {received} {received.currency} received"
 
 
 def _print_document(payment: Payment) -> None:

@@ -10,7 +10,9 @@ from rich.text import Text
 
 from infra.cli.output import new_table, styled
 from riel.domain.instants import to_text
+from riel.domain.payment import Payment
 from riel.domain.refund import Refund
+from riel.ids import refund_key
 from riel.services.read_refunds import refund_view
 
 
@@ -18,23 +20,35 @@ def refund_document(refund: Refund) -> dict[str, Any]:
     """Return a refund as the API shows it, with what only an operator sees added."""
     document = refund_view(refund)
     document["gateway_reference"] = refund.gateway_reference
+    document["gateway_key"] = refund_key(refund.refund_id, refund.gateway)
     document["attention"] = refund.attention
     document["attention_reason"] = refund.attention_reason
+    document["acknowledged"] = acknowledged_documents(refund)
     for shown, line in zip(document["history"], refund.history, strict=True):
         if line.note:
             shown["note"] = line.note
     return document
 
 
+def acknowledged_documents(item: Payment | Refund) -> list[dict[str, str]]:
+    """Return what operators have acknowledged of a payment or a refund."""
+    return [
+        {"what": done.what, "who": done.who, "why": done.why, "at": to_text(done.at)}
+        for done in item.acknowledged
+    ]
+
+
 def refunds_table(refunds: Sequence[Refund]) -> Table:
     """Lay out a payment's refunds, one in a line."""
-    table = new_table("Refund", "Amount", "Status", "Created (UTC)", "Reason", right=("Amount",))
+    columns = ("Refund", "Amount", "Status", "Created (UTC)", "PSP's id or key", "Reason")
+    table = new_table(*columns, right=("Amount",))
     for refund in refunds:
         table.add_row(
             Text(refund.refund_id, no_wrap=True),
             f"{refund.amount} {refund.amount.currency}",
             _status_words(refund),
             Text(to_text(refund.created_at)[5:19].replace("T", " "), no_wrap=True),
+            Text(refund.gateway_reference or refund_key(refund.refund_id, refund.gateway)),
             Text(refund.reason),
         )
     return table

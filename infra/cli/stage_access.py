@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from infra.stages import UnknownStageError, stage_named
 from riel.app import App
 from riel.config import Config
 from riel.services.dead_letters import DeadLetterQueue
+from riel.store.quarantine import PutAside
 from riel.store.queues import Queue
 
 LOCAL = "local"
@@ -48,6 +50,14 @@ class StageAccess:
             raise UsageError(f"There is no queue {name!r}.", f"The queues are {', '.join(known)}.")
         wait_seconds = 0 if self.local else AWS_WAIT_SECONDS
         return DeadLetterQueue(name, self.queue(f"{name}-dlq"), wait_seconds)
+
+    def quarantined(self, payment_id: str) -> list[PutAside]:
+        """Find the dead letters of a payment that were put aside, of all queues."""
+        queues = stage_named(self.stage).dead_letter_queues
+        with ThreadPoolExecutor(len(queues)) as pool:
+            read = self.app.quarantine.of_queue
+            pages = pool.map(lambda queue: read(queue, payment_id), queues)
+            return [letter for page in pages for letter in page]
 
     def operator(self) -> str:
         """Say who works here: on AWS by the credentials, on this machine by its user."""

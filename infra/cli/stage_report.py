@@ -8,18 +8,25 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra.cli.flag_screens import switch_document
 from infra.cli.stage_access import StageAccess
+from infra.cli.unserved import switched_off, unserved_methods
 from infra.names import FUNCTIONS, SIMULATOR, TABLES
 from infra.stages import SimulatorPlace, stage_named
+from riel.services.list_reviews import count_reviews
+from riel.services.switches import all_switches
 
 _AGE_WINDOW = timedelta(minutes=3)
 
 
 def report(access: StageAccess) -> dict[str, Any]:
-    """Return the report in the contract's form, with `alarms` added."""
+    """Return the report in the contract's form, with alarms and what waits for a person added."""
     with ThreadPoolExecutor(4) as pool:
         ages = pool.submit(_oldest_ages, access)
         alarms = pool.submit(_alarms, access)
+        quarantined = pool.submit(_quarantined, access)
+        reviews = pool.submit(count_reviews, access.app)
+        switches = pool.submit(all_switches, access.app)
         depths = dict(
             zip(
                 access.queue_urls,
@@ -30,9 +37,14 @@ def report(access: StageAccess) -> dict[str, Any]:
         return {
             **addresses(access),
             "functions": _functions(access),
-            "queues": _queues(access, depths, ages.result()),
+            "queues": _queues(access, depths, ages.result(), quarantined.result()),
             "tables": {n: {"name": access.names.table(n)} for n in _tables(access)},
             "alarms": alarms.result(),
+            "reviews": reviews.result(),
+            "switched_off": [
+                switch_document(*one) for one in switched_off(switches.result()).items()
+            ],
+            "unserved_methods": unserved_methods(access.stage, switches.result()),
         }
 
 
@@ -75,8 +87,17 @@ def _function(client: Any, name: str) -> dict[str, Any]:
     return {"name": name, "arn": found["FunctionArn"], "state": found.get("State", "Active")}
 
 
+def _quarantined(access: StageAccess) -> dict[str, int]:
+    """Count the dead letters of each queue that were put aside."""
+    queues = stage_named(access.stage).dead_letter_queues
+    return {f"{queue}-dlq": access.app.quarantine.count(queue) for queue in queues}
+
+
 def _queues(
-    access: StageAccess, depths: dict[str, dict[str, int]], ages: dict[str, float]
+    access: StageAccess,
+    depths: dict[str, dict[str, int]],
+    ages: dict[str, float],
+    quarantined: dict[str, int],
 ) -> dict[str, dict[str, Any]]:
     queues: dict[str, dict[str, Any]] = {}
     for short, url in sorted(access.queue_urls.items()):
@@ -85,6 +106,8 @@ def _queues(
         # CloudWatch's last word may be older than the depth.
         is_empty = not any(depths[short].values())
         queues[short]["oldest_seconds"] = None if is_empty else ages.get(name)
+        if short in quarantined:
+            queues[short]["quarantined"] = quarantined[short]
         if f"{short}-dlq" in depths:
             dead = depths[f"{short}-dlq"]
             queues[short]["dead_letter_queue"] = f"{short}-dlq"

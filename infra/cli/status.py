@@ -7,10 +7,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from infra.cli.flag_screens import unserved_words
 from infra.cli.options import JsonOption, StageOption
 from infra.cli.output import console, new_table, print_json
 from infra.cli.stage_access import LOCAL, open_stage
 from infra.cli.stage_report import report
+from infra.names import command
 
 
 def status(stage: StageOption = LOCAL, as_json: JsonOption = False) -> None:
@@ -34,10 +36,11 @@ def _print(stage: str, found: dict[str, Any]) -> None:
     out.print(_functions(found["functions"]))
     out.print("\n[bold]Tables[/bold]  " + ", ".join(found["tables"]))
     _print_alarms(found["alarms"])
+    _print_waiting(found)
 
 
 def _queues(queues: dict[str, dict[str, Any]]) -> Table:
-    numbers = ("Visible", "In flight", "Delayed", "Oldest")
+    numbers = ("Visible", "In flight", "Delayed", "Oldest", "Quarantined")
     table = new_table("Queue", *numbers, right=numbers)
     for name, queue in queues.items():
         is_bad = name.endswith("-dlq") and queue["visible"] + queue["in_flight"] > 0
@@ -48,6 +51,7 @@ def _queues(queues: dict[str, dict[str, Any]]) -> Table:
             str(queue["in_flight"]),
             str(queue["delayed"]),
             "" if not oldest else f"{oldest:.0f} s",
+            str(queue.get("quarantined") or ""),
         )
     return table
 
@@ -57,6 +61,20 @@ def _functions(functions: dict[str, dict[str, Any]]) -> Table:
     for name, function in functions.items():
         table.add_row(name, function["state"])
     return table
+
+
+def _print_waiting(found: dict[str, Any]) -> None:
+    """Say what waits for a person, and what is switched off."""
+    out = console()
+    waiting = {why: number for why, number in found["reviews"].items() if number}
+    if waiting:
+        words = ", ".join(f"{number} {why}" for why, number in waiting.items())
+        out.print(Text.assemble(("Reviews", "bold"), f"  {words}: {command()} reviews"))
+    for switch in found["switched_off"]:
+        words = f" {switch['name']}, by {switch['who']}: {switch['why']}"
+        out.print(Text.assemble(("Off", "bold red"), words), soft_wrap=True)
+    if found["unserved_methods"]:
+        out.print(Text(unserved_words(found["unserved_methods"]), style="red"), soft_wrap=True)
 
 
 def _print_alarms(alarms: dict[str, str]) -> None:

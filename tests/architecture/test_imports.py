@@ -17,17 +17,21 @@ STDLIB_ONLY = "the standard library"
 ALLOWED: dict[str, tuple[str, ...]] = {
     "riel.errors": (),
     "riel.clock": (),
+    "riel.deadline": (),
     "riel.ids": (),
     "riel.config": ("riel.errors",),
     "riel.observability": (),
     "riel.problems": ("riel.errors",),
     "riel.domain": ("riel.domain", "riel.errors"),
     "riel.store": ("riel.store", "riel.domain", "riel.errors", "riel.ids", "riel.clock"),
-    "riel.gateways": ("riel.gateways", "riel.domain", "riel.errors"),
-    "riel.webhooks": ("riel.webhooks", "riel.domain", "riel.errors", "riel.__version__"),
+    "riel.gateways": ("riel.gateways", "riel.domain", "riel.errors", "riel.deadline"),
+    "riel.webhooks": (
+        "riel.webhooks", "riel.domain", "riel.errors", "riel.deadline", "riel.__version__",
+    ),
     "riel.services": (
         "riel.services", "riel.domain", "riel.store", "riel.gateways", "riel.webhooks",
-        "riel.errors", "riel.ids", "riel.observability", "riel.app", "riel.__version__",
+        "riel.errors", "riel.ids", "riel.observability", "riel.app", "riel.deadline",
+        "riel.__version__",
     ),
     "riel.app": ("riel",),
     # The simulator is another company's server: it shares words with us, not our services.

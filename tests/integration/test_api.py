@@ -240,6 +240,8 @@ def test_a_valid_request_id_comes_back(api: Api, sent: str, echoed: str) -> None
         ("POST", "/api/v1/idempotency-keys/x", "GET"),
         ("DELETE", "/api/v1/payments/pay_x", "GET"),
         ("POST", "/health", "GET"),
+        ("GET", "/api/v1/gateways/simulator/webhooks", "POST"),
+        ("PUT", "/api/v1/gateways/nobody/webhooks", "POST"),
     ],
 )
 def test_a_wrong_verb_says_which_ones_there_are(
@@ -275,7 +277,7 @@ def test_health_names_what_fails(api: Api, monkeypatch: pytest.MonkeyPatch) -> N
     assert answer["statusCode"] == 503
     assert answer["headers"]["Retry-After"]
     assert answer["json"]["checks"] == {
-        "payments": "ok", "merchants": "ThrottlingException", "limits": "ok",
+        "payments": "ok", "merchants": "ThrottlingException", "limits": "ok", "switches": "ok",
     }  # fmt: skip
 
 

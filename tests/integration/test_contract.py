@@ -21,6 +21,7 @@ from schemathesis.engine import events
 from functions.api import answers
 from functions.api.reference import openapi_document
 from functions.api.reference.examples import IDEMPOTENCY_KEY
+from riel import ids
 from riel.app import App
 from tests.builders import API_KEY, store_payment
 from tests.integration.api_gateway import Answer, ApiGateway, Headers, as_asgi
@@ -92,6 +93,7 @@ def test_the_document_has_the_routes_that_are_served_and_no_others(api: ApiGatew
 @pytest.mark.parametrize("path", DOCUMENT["paths"])
 def test_a_path_has_the_verbs_of_the_document_and_no_others(api: ApiGateway, path: str) -> None:
     concrete = path.replace("{payment_id}", UNKNOWN_ID).replace("{key}", "k")
+    concrete = concrete.replace("{refund_id}", "re_" + "a" * 26)
     documented = {method.upper() for method in DOCUMENT["paths"][path]}
 
     for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"):
@@ -157,6 +159,13 @@ def test_the_answers_of_a_payments_life_are_those_of_the_document(
         (404, "GET", paid, call(api, "GET", f"{payments}/{UNKNOWN_ID}/refunds")),
         (401, "GET", paid, call(api, "GET", paid, **nobody)),
     ]
+    repeat = call(api, "POST", paid, {"amount": "40", "reason": "x"}, "r")
+    place = repeat.headers["Location"]
+    steps += [
+        (200, "GET", place, call(api, "GET", place)),
+        (404, "GET", place, call(api, "GET", f"{paid}/re_x")),
+        (401, "GET", place, call(api, "GET", place, **nobody)),
+    ]
     waiting = f"{payments}/{store_awaiting(app, idempotency_key='waiting').payment_id}"
     steps.append((200, "GET", waiting, call(api, "GET", waiting)))
     keys = ("/api/v1/idempotency-keys/k", "/api/v1/idempotency-keys/never")
@@ -185,6 +194,7 @@ def test_no_answer_has_a_field_that_nobody_described(api: ApiGateway, app: App) 
         (answers.Problem, call(api, "POST", one + "/cancel", None, "k3")),
         (answers.RefundAccepted, call(api, "POST", paid, {"amount": "1"}, "r1")),
         (answers.RefundList, call(api, "GET", paid)),
+        (answers.Refund, call(api, "GET", f"{paid}/{ids.refund_id('demo', False, paid_id, 'r1')}")),
         (answers.Problem, call(api, "POST", paid, {"amount": "999"}, "r2")),
         (answers.Payment, call(api, "GET", waiting)),
         (answers.Problem, call(api, "POST", "/api/v1/payments", {"amount": 1.5}, "k4")),

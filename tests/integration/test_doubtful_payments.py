@@ -12,6 +12,7 @@ from riel.app import App
 from riel.domain.payment import Payment, Status
 from riel.errors import GatewayUnavailableError, OutcomeUnknownError
 from riel.gateways.base import ChargeRequest, NotFound, Outcome
+from riel.observability import metrics
 from riel.services.process_payment import Step, process_payment
 from tests.builders import NOON, FakeClock, FakeGateway, make_app, seed_demo, store_payment
 from tests.timeline import Timeline
@@ -155,6 +156,34 @@ def test_fc_32_a_gateway_that_is_down_while_a_long_wait_ends_leaves_it_to_the_in
     clock.advance(3600)
     timeline.run(Step(payment.payment_id, look=True))
     assert stored(app, payment).status == Status.COMPLETED
+
+
+def test_fc_32_what_a_psp_can_never_tell_is_seen_and_ends_with_a_person(
+    aws: Any, clock: FakeClock
+) -> None:
+    """It answers for others, so no breaker opens, and fails for this one for ever."""
+    deaf = Deaf(clock)
+    retries = (1, 5, 15, 60, 300)
+    app = make_app(deaf, clock, look_up_seconds=AWS_SCHEDULE, gateway_retry_seconds=retries)
+    seed_demo(app)
+    timeline = Timeline(app, clock)
+    payment = store_payment(app)
+    timeline.run(Step(payment.payment_id))
+    deaf.is_down = True
+    metrics.clear_metrics()
+    timeline.run(Step(payment.payment_id, look=True))
+    assert "PaymentStepDeferred" in metrics.metric_set
+    metrics.clear_metrics()
+
+    while (due_at := stored(app, payment).due_at) is not None:
+        clock.now = max(clock.now, due_at)
+        app.breakers.of("simulator").succeeded()
+        timeline.run(Step(payment.payment_id, look=True))
+
+    after = stored(app, payment)
+    assert (after.status, after.history[-1].cause) == (Status.IN_REVIEW, "outcome_unknown")
+    assert clock() - NOON < timedelta(days=1, hours=3)
+    metrics.clear_metrics()
 
 
 def test_fc_35_redriven_after_the_psp_forgot_the_key_it_is_looked_up_and_not_sent_again(

@@ -15,6 +15,8 @@ import pytest
 from riel import ids
 from riel.app import App
 from riel.gateways.base import Charged
+from riel.services.create_refund import refund_late_payment
+from riel.services.read_refunds import refund_view
 from riel.store.inbox import InboxEvent, KeptBody
 from tests.builders import NOON, FakeClock, FakeGateway, store_payment
 from tests.handlers import Context, Handler, load_handler
@@ -70,6 +72,12 @@ def refunded(answer: Answer, app: App) -> None:
     assert answer["statusCode"] == 202
     refund_id = json.loads(answer["body"])["refund_id"]
     assert [refund.refund_id for refund in app.refunds.of_payment(PAYMENT_ID)] == [refund_id]
+
+
+def one_refund(answer: Answer, app: App) -> None:
+    assert answer["statusCode"] == 200
+    (refund,) = app.refunds.of_payment(PAYMENT_ID)
+    assert json.loads(answer["body"]) == refund_view(refund)
 
 
 def found(answer: Answer, _: App) -> None:
@@ -142,6 +150,7 @@ EXPECTED: dict[str, Check] = {
     "api/cancel_payment": canceled,
     "api/create_refund": refunded,
     "api/list_refunds": answers(200),
+    "api/get_refund": one_refund,
     "api/find_idempotency_key": found,
     "api/docs": answers(200),
     "api/openapi": answers(200),
@@ -172,7 +181,7 @@ EXPECTED: dict[str, Check] = {
     "simulator/force_outcome": answers(200),
 }
 NEED_A_PAYMENT = ("get_payment", "list_payments", "cancel_payment", "find_idempotency_key")
-NEED_A_COMPLETED_PAYMENT = ("create_refund", "list_refunds")
+NEED_A_COMPLETED_PAYMENT = ("create_refund", "list_refunds", "get_refund")
 FILES = sorted(EVENTS.glob("*/*.json"))
 
 
@@ -227,7 +236,9 @@ def test_an_event_is_handled_as_expected(
     if path.parent.name == "processor" or path.stem in NEED_A_PAYMENT:
         store_payment(app, idempotency_key=KEY)
     if path.stem in NEED_A_COMPLETED_PAYMENT:
-        store_completed(app, idempotency_key=KEY)
+        payment = store_completed(app, idempotency_key=KEY)
+        if path.stem == "get_refund":
+            refund_late_payment(app, payment)
     if name_of(path) == "processor/gateway_event":
         assert app.inbox.put(GATEWAY_EVENT) is None
     if path.parent.name == "sweeper":

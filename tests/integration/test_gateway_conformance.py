@@ -10,6 +10,7 @@ import pytest
 
 from functions.simulator.charges import RefundStatus, Status
 from functions.simulator.charging import DECLINES as TOKENS_THAT_DECLINE
+from functions.simulator.charging import VOUCHER_DECLINES
 from functions.simulator.refunds import EXCEEDS_CHARGE, REFUND_DECLINED
 from riel.gateways import simulator_answers
 from riel.gateways.base import NotFound
@@ -89,7 +90,8 @@ def test_one_psp_knows_nothing_of_the_others_charges(stage: SimulatorStage) -> N
 def test_every_status_and_code_of_the_server_is_mapped_and_no_other() -> None:
     assert simulator_answers.CHARGE_STATUSES.keys() == set(Status) - {Status.POISONED}
     assert simulator_answers.REFUND_STATUSES.keys() == set(RefundStatus)
-    assert simulator_answers.DECLINES.keys() == set(TOKENS_THAT_DECLINE.values())
+    declines = {*TOKENS_THAT_DECLINE.values(), *VOUCHER_DECLINES.values()}
+    assert simulator_answers.DECLINES.keys() == declines
     assert simulator_answers.REFUND_DECLINES.keys() == {EXCEEDS_CHARGE, REFUND_DECLINED}
 
 

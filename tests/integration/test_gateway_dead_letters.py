@@ -129,6 +129,10 @@ def test_an_event_is_explained_by_its_payment_and_by_what_became_of_it(app: App)
     assert letter.about == "charge.succeeded of standby"
     assert "ended without a word" in letter.reason
 
+    app.inbox.leave(event, "psp_unmapped_status: what?")
+    (letter,) = list_dead_letters(app, source)
+    assert letter.reason == "psp_unmapped_status: what?"
+
     app.inbox.settle(event, State.PROCESSED, "looked")
     (letter,) = list_dead_letters(app, source)
     assert letter.reason == "nothing is left to do: the event is processed"

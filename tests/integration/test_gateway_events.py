@@ -22,12 +22,12 @@ from riel.errors import (
 from riel.gateways.base import Charged, Declined, NotFound
 from riel.observability import metrics
 from riel.services.create_refund import refund_late_payment
-from riel.services.process_gateway_event import HELD_SECONDS, InboxStep
+from riel.services.process_gateway_event import HELD_SECONDS, InboxStep, process_gateway_event
 from riel.services.process_payment import process_payment
 from riel.services.process_refund import process_refund
 from riel.services.steps import RefundStep, Step
 from tests.builders import FakeClock, FakeGateway, store_payment
-from tests.integration.inbox import TRACE, counted, event, payment, process, receive
+from tests.integration.inbox import TRACE, counted, event, item, payment, process, receive
 
 HOUR = 3600
 
@@ -171,14 +171,20 @@ def test_fc_54_an_event_of_the_other_mode_is_ignored_and_told_of(
 
     assert process(listening, inbox_id) == "foreign: ignored"
 
+    assert event(listening, inbox_id).done == (
+        "the payment is in test mode, the event in live mode"
+    )
     assert payment(listening, stored.payment_id) == stored
     assert counted("GatewayEventForeign") == 1
 
 
-def test_fc_55_an_event_about_no_payment_is_done_with(listening: App) -> None:
-    inbox_id = receive(listening, "", type="payout.created")
+@pytest.mark.parametrize("kind", ["ping", "webhook_ping", "destination.test"])
+def test_fc_55_an_event_by_which_a_psp_tries_the_address_is_done_with(
+    listening: App, kind: str
+) -> None:
+    inbox_id = receive(listening, "", type=kind)
 
-    assert process(listening, inbox_id) == "payout.created: about no payment of ours"
+    assert process(listening, inbox_id) == f"{kind}: about no payment"
     assert event(listening, inbox_id).state == "processed"
 
 
@@ -263,6 +269,42 @@ def test_fc_44_an_answer_that_nobody_understands_leaves_the_event_to_come_again(
     with pytest.raises(UnmappedAnswerError):
         process(listening, inbox_id)
     assert event(listening, inbox_id).state == "received"
+
+
+@pytest.mark.parametrize("method", [Method.CARD, Method.OXXO])
+def test_fc_44_an_event_whose_look_fails_to_the_last_makes_no_dead_letter_of_its_payment(
+    listening: App, gateway: FakeGateway, clock: FakeClock, method: Method
+) -> None:
+    """A voucher that waits, and a payment in the middle of its doubt."""
+    stored = store_payment(listening, method=method)
+    if method is Method.CARD:
+        listening.payments.claim(stored.payment_id, clock(), timedelta(0))
+        clock.advance(1)
+    else:
+        process_payment(listening, Step(stored.payment_id), 1)
+    before = payment(listening, stored.payment_id)
+    inbox_id = receive(listening, stored.payment_id)
+
+    class BrokenGateway(FakeGateway):
+        def look_up(self, key: str) -> NotFound:
+            raise UnmappedAnswerError("what?")
+
+    listening.gateways["simulator"] = BrokenGateway()
+    last = listening.config.payments_max_receives
+
+    for receives in range(1, last + 1):
+        with pytest.raises(UnmappedAnswerError):
+            process_gateway_event(listening, InboxStep(inbox_id), receives)
+
+    after = payment(listening, stored.payment_id)
+    assert (after.attention, after.due_at) == (None, before.due_at)
+    kept = event(listening, inbox_id)
+    assert (kept.state, kept.done) == ("received", "psp_unmapped_status: what?")
+    assert "due_pk" not in item(listening, inbox_id), "only an operator sends a dead letter back"
+
+    listening.gateways["simulator"] = gateway
+    process(listening, inbox_id)
+    assert event(listening, inbox_id).state == "processed"
 
 
 def late_refund(app: App) -> tuple[Payment, str]:

@@ -210,6 +210,8 @@ UNREADABLE = {
     "no type": b'{"id": "evt_1", "livemode": false}',
     "too deep": b'{"a":' * 100_000,
     "not UTF-8": b"\xff\xfe\x00",
+    "a time before the calendar": event_body("pay_1", created_at="0001-01-01T00:00:00+14:00"),
+    "a time after the calendar": event_body("pay_1", created_at="9999-12-31T23:59:59-10:00"),
 }
 
 

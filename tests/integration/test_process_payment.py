@@ -9,7 +9,7 @@ import pytest
 
 from riel.app import App
 from riel.domain.money import Money
-from riel.domain.payment import Payment, Status
+from riel.domain.payment import Method, Payment, Status
 from riel.errors import (
     LeaseLostError,
     OutcomeUnknownError,
@@ -18,6 +18,7 @@ from riel.errors import (
 )
 from riel.gateways.base import Charged, Declined, NotFound, Outcome
 from riel.services.process_payment import GiveBackError, Step, process_payment
+from riel.store.payments import Claimed
 from tests.builders import FakeClock, FakeGateway, make_payment, store_payment
 from tests.timeline import Timeline
 
@@ -276,6 +277,7 @@ def test_fc_34_an_answer_about_another_payment_goes_to_review_and_later_proof_se
     settled = process_payment(app, Step(payment.payment_id, look=True), receives=1)
 
     assert in_review.history[-1].cause == "reference_mismatch"
+    assert in_review.history[-1].note == "the PSP speaks of 'pay_other'"
     assert again == "in_review: still contradicted"
     assert settled == "completed"
     assert stored(app, payment).gateway_reference == "own"
@@ -356,3 +358,67 @@ def test_a_refusal_of_the_store_before_the_claim_defers_on_the_messages_own_queu
     process_payment(app, Step(make_payment().payment_id, gateway="standby"), receives=1)
 
     assert [queue for queue, _body, _delay in timeline.sent] == ["payments-standby"]
+
+
+def test_fc_37_a_repeat_that_finds_the_payment_held_at_each_receive_is_no_dead_letter(
+    app: App, clock: FakeClock
+) -> None:
+    payment = store_payment(app)
+    lease = timedelta(seconds=20)
+    assert isinstance(app.payments.claim(payment.payment_id, clock(), lease), Claimed)
+    timeline = Timeline(app, clock)
+    step = Step(payment.payment_id)
+
+    for receives in (1, 2):
+        with pytest.raises(GiveBackError):
+            process_payment(app, step, receives)
+    done = process_payment(app, step, receives=3)
+
+    assert done == "held by another worker, a copy comes in 21 s"
+    ((_, body, delay),) = timeline.sent
+    assert body["payment_id"] == payment.payment_id
+    assert delay >= 21, "when the lease is over"
+
+
+def test_fc_30_a_result_that_was_written_although_its_answer_was_lost_is_left_alone(
+    app: App, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Our own table's answer is lost after the commit: nothing else can tell that it happened."""
+    payment = store_payment(app, method=Method.OXXO)
+    record = app.payments.record
+
+    def lost(*arguments: Any) -> None:
+        record(*arguments)
+        raise StoreUnavailableError("no answer")
+
+    monkeypatch.setattr(app.payments, "record", lost)
+    process_payment(app, Step(payment.payment_id), receives=1)
+
+    after = app.payments.get(payment.payment_id)
+    assert after is not None
+    assert after.status == Status.AWAITING_PAYMENT
+    assert after.due_at is not None, "it still stands in the index of what is due"
+
+
+def test_fc_44_what_fails_after_the_gateways_answer_is_told_at_the_last_receive(
+    app: App, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours behind the answer: no gateway, and no table, is to blame."""
+    payment = store_payment(app)
+
+    def defect(*_: Any) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(app.payments, "record", defect)
+        for receives in (1, 2, 3):
+            with pytest.raises(ZeroDivisionError):
+                process_payment(app, Step(payment.payment_id), receives)
+    after = app.payments.get(payment.payment_id)
+    assert after is not None
+    assert (after.attention, after.attention_reason) == (
+        "dead_letter",
+        "ZeroDivisionError: a defect",
+    )
+    assert process_payment(app, Step(payment.payment_id), receives=1) == "completed"
+    assert len(gateway.sent) == 1, "looked up, not sent again"

@@ -128,9 +128,26 @@ def test_fc_38_a_message_for_a_missing_or_final_refund_is_done_with(
     absent = RefundStep(refund.payment_id, "re_unknown", look=True)
 
     assert process_refund(app, step_of(refund), receives=1) == "nothing to do: completed"
-    assert process_refund(app, step_of(refund, look=True), 1) == "nothing to do: completed"
+    assert process_refund(app, step_of(refund, look=True), 1) == "completed: nothing new"
     assert process_refund(app, absent, receives=1) == "nothing to do: absent"
     assert len(gateway.refunds_sent) == 1
+
+
+def test_fc_51_a_refund_that_came_back_after_its_end_is_told_of_and_stays_what_it_was(
+    app: App, gateway: FakeGateway, refund: Refund
+) -> None:
+    process_refund(app, step_of(refund), receives=1)
+    (key,) = gateway.refunds
+    gateway.refunds[key] = RefundDeclined(refund.refund_id, refund.amount, "bounced", "Bounced.")
+
+    first = process_refund(app, step_of(refund, look=True), 1)
+    again = process_refund(app, step_of(refund, look=True), 1)
+
+    after = stored(app, refund)
+    assert first == "completed: contradicted, the PSP says failed"
+    assert again == "completed: nothing new", "told of once"
+    assert (after.status, after.attention) == ("completed", "contradiction")
+    assert after.attention_reason == "outcome_changed: completed, and the PSP says failed"
 
 
 @pytest.mark.parametrize("spoiled", ["amount", "reference"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 from typing import Any
 
@@ -112,6 +113,38 @@ def test_late_money_goes_back_once_however_many_workers_see_it(
 
     (refund,) = stage.refunds.of_payment(paid.payment_id)
     assert refund.amount.minor == 10_050
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_short_money_of_a_canceled_payment_goes_back_once_whoever_asks(
+    stage: App, tables: dict[str, Any], round_: int
+) -> None:
+    """Workers, some of which know of the first part alone, and the merchant, all at once."""
+    key = f"short-{round_}"
+    waiting = store_awaiting(stage, idempotency_key=key)
+    first = advance(stage, waiting, Status.CANCELED, received_minor=4_000)
+    both = replace(first, received_minor=7_000)
+    assert stage.payments.note(first, both)
+    together = Barrier(AT_ONCE, timeout=60)
+
+    def ask(n: int) -> None:
+        app = again(tables)
+        caller = authenticate(app, API_KEY)
+        together.wait()
+        if n % 2:
+            refund_late_payment(app, (first, both)[n // 2 % 2])
+        else:
+            create_refund(app, caller, f"r-{n}", first.payment_id, RefundOrder(), "req")
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        asked = [threads.submit(ask, n) for n in range(AT_ONCE)]
+    failed = [one.exception() for one in asked if one.exception()]
+
+    assert {type(error) for error in failed} <= {StoreUnavailableError}, "contended, at the most"
+    assert sum(one.amount.minor for one in stage.refunds.of_payment(first.payment_id)) == 7_000
+    found = stage.payments.get(first.payment_id)
+    assert found is not None
+    assert found.reserved_minor == 7_000
 
 
 @pytest.mark.parametrize("round_", range(10))

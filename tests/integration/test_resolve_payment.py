@@ -9,13 +9,15 @@ import pytest
 
 from riel.app import App
 from riel.domain.money import Money
-from riel.domain.payment import Payment, Status
+from riel.domain.payment import Method, Payment, Status
+from riel.domain.refund import refundable_minor
 from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
-from riel.gateways.base import Charged
+from riel.gateways.base import Charged, Voided
 from riel.services.process_payment import Step, process_payment
 from riel.services.read_payment import payment_view
 from riel.services.resolve_payment import resolve_payment
 from tests.builders import FakeGateway, store_payment
+from tests.payments import advance
 
 
 @pytest.fixture
@@ -31,6 +33,12 @@ def in_review(app: App, gateway: FakeGateway) -> Payment:
     return found
 
 
+@pytest.fixture
+def in_doubt(app: App) -> Payment:
+    """A payment whose PSP never told what became of it."""
+    return advance(app, advance(app, store_payment(app), Status.PROCESSING), Status.IN_REVIEW)
+
+
 @pytest.mark.parametrize(
     ("decision", "received", "failure"),
     [(Status.COMPLETED, "100.50", None), (Status.FAILED, "0.00", "review_failed")],
@@ -38,7 +46,8 @@ def in_review(app: App, gateway: FakeGateway) -> Payment:
 def test_a_decision_is_recorded_with_who_and_why_and_the_merchant_is_told(
     app: App, aws: Any, in_review: Payment, decision: Status, received: str, failure: str | None
 ) -> None:
-    resolve_payment(app, in_review.payment_id, decision, "ana", " PSP case 4711 ")
+    told = received if decision is Status.COMPLETED else None
+    resolve_payment(app, in_review.payment_id, decision, "ana", " PSP case 4711 ", told)
 
     payment = app.payments.get(in_review.payment_id)
     assert payment is not None
@@ -57,6 +66,67 @@ def test_a_decision_is_recorded_with_who_and_why_and_the_merchant_is_told(
     assert "4711" not in event["body"]["S"]
 
 
+def test_where_the_psp_contradicts_the_amount_what_came_has_to_be_told(
+    app: App, in_review: Payment
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        resolve_payment(app, in_review.payment_id, Status.COMPLETED, "ana", "x")
+
+    (problem,) = refused.value.problems
+    assert (problem.field, problem.code) == ("received", "required")
+    assert problem.message == (
+        "in review for amount_mismatch: asked for 100.50 MXN, the PSP says 0.01 MXN"
+    )
+    assert app.payments.get(in_review.payment_id) == in_review
+
+
+def test_a_voucher_that_was_closed_short_says_what_came_and_can_be_completed_with_it(
+    app: App, gateway: FakeGateway
+) -> None:
+    payment = store_payment(app, method=Method.OXXO)
+    gateway.answer = Voided(payment.payment_id, payment.amount, "ref", Money(4_000, "MXN"))
+    assert process_payment(app, Step(payment.payment_id), receives=1) == "in_review"
+
+    with pytest.raises(InvalidRequestError, match=r"PSP has received 40\.00 MXN"):
+        resolve_payment(app, payment.payment_id, Status.COMPLETED, "ana", "x")
+    after = resolve_payment(app, payment.payment_id, Status.COMPLETED, "ana", "x", "40.00")
+
+    assert refundable_minor(after) == 4_000
+
+
+@pytest.mark.parametrize(
+    ("received", "minor", "attention"),
+    [(None, 10_050, None), ("100.5", 10_050, None), ("40", 4_000, "underpaid"),
+     ("100.51", 10_051, "overpaid")],
+)  # fmt: skip
+def test_after_doubt_the_amount_came_unless_another_is_told_and_the_merchant_sees_the_difference(
+    app: App, aws: Any, in_doubt: Payment, received: str | None, minor: int, attention: str | None
+) -> None:
+    resolve_payment(app, in_doubt.payment_id, Status.COMPLETED, "ana", "x", received)
+
+    after = app.payments.get(in_doubt.payment_id)
+    assert after is not None
+    assert (after.received_minor, after.attention) == (minor, attention)
+    items = aws.scan(TableName="outbox")["Items"]
+    (event,) = [item for item in items if item["type"]["S"] == "payment.completed"]
+    data = json.loads(event["body"]["S"])["data"]
+    assert data["received_amount"] == str(Money(minor, "MXN"))
+    assert data["attention"] == attention
+
+
+@pytest.mark.parametrize("received", ["0", "-1", "1.005", "x", ""])
+def test_what_came_has_to_be_an_amount(app: App, in_doubt: Payment, received: str) -> None:
+    with pytest.raises(InvalidRequestError, match="received: "):
+        resolve_payment(app, in_doubt.payment_id, Status.COMPLETED, "ana", "x", received)
+
+    assert app.payments.get(in_doubt.payment_id) == in_doubt
+
+
+def test_of_a_payment_that_failed_nothing_came(app: App, in_doubt: Payment) -> None:
+    with pytest.raises(InvalidRequestError, match="completed has received"):
+        resolve_payment(app, in_doubt.payment_id, Status.FAILED, "ana", "x", "100.50")
+
+
 def test_only_a_payment_in_review_can_be_decided(app: App, gateway: FakeGateway) -> None:
     payment = store_payment(app)
     with pytest.raises(InvalidStateError, match="pending"):
@@ -69,7 +139,7 @@ def test_only_a_payment_in_review_can_be_decided(app: App, gateway: FakeGateway)
 
 
 def test_of_two_operators_one_decides(app: App, in_review: Payment) -> None:
-    resolve_payment(app, in_review.payment_id, Status.COMPLETED, "ana", "paid")
+    resolve_payment(app, in_review.payment_id, Status.COMPLETED, "ana", "paid", "0.01")
 
     with pytest.raises(InvalidStateError):
         resolve_payment(app, in_review.payment_id, Status.FAILED, "bob", "not paid")
@@ -88,7 +158,7 @@ def test_a_decision_on_an_old_look_changes_nothing(
     def read_then_lose(payment_id: str) -> Payment | None:
         found = read(payment_id)
         monkeypatch.setattr(app.payments, "get", read)
-        resolve_payment(app, payment_id, Status.COMPLETED, "ana", "paid")
+        resolve_payment(app, payment_id, Status.COMPLETED, "ana", "paid", "0.01")
         return found
 
     monkeypatch.setattr(app.payments, "get", read_then_lose)

@@ -16,7 +16,14 @@ from riel.domain.payment import Applied, Change, Method, NextAction, Payment, St
 from riel.errors import GatewayUnavailableError, UnmappedAnswerError
 from riel.gateways.base import Awaiting, Charged, NotFound, Outcome
 from riel.services.process_payment import Step, process_payment
-from tests.builders import NOON, FakeClock, FakeGateway, make_app, seed_demo, store_payment
+from tests.builders import (
+    NOON,
+    FakeClock,
+    FakeGateway,
+    make_app,
+    seed_demo,
+    store_payment,
+)
 from tests.timeline import Timeline
 
 GRACE_SECONDS = 2
@@ -212,57 +219,6 @@ def test_a_voucher_that_ends_before_the_sweeper_comes_by_is_brought_back_by_a_co
     timeline.run(Step(payment.payment_id), until=NOON + timedelta(seconds=30))
 
     assert stored(app, payment).status == "expired"
-
-
-def test_fc_41_money_that_crossed_the_cancel_completes_the_payment_and_goes_back_once(
-    app: App, aws: Any, gateway: FakeGateway, voucher: Payment
-) -> None:
-    cancel(app, voucher)
-    gateway.pay(voucher.payment_id, voucher.amount.minor)
-
-    first = process_payment(app, Step(voucher.payment_id), receives=1)
-    again = [process_payment(app, Step(voucher.payment_id), receives=1) for _ in range(2)]
-
-    after = stored(app, voucher)
-    assert (first, again) == ("completed", ["nothing to do: completed"] * 2)
-    assert after.attention == "late_payment"
-    assert (after.refund_count, after.reserved_minor) == (1, voucher.amount.minor)
-    assert outbox(aws, "refund.created") == 1
-
-
-def test_fc_41_killed_between_the_late_payment_and_its_refund_the_next_message_refunds(
-    app: App, aws: Any, gateway: FakeGateway, voucher: Payment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def die(*_: Any) -> None:
-        raise Killed
-
-    cancel(app, voucher)
-    gateway.pay(voucher.payment_id, voucher.amount.minor)
-    with monkeypatch.context() as patch:
-        patch.setattr(app.refunds, "create", die)
-        with pytest.raises(Killed):
-            process_payment(app, Step(voucher.payment_id), receives=1)
-
-    process_payment(app, Step(voucher.payment_id), receives=2)
-
-    assert outbox(aws, "refund.created") == 1
-
-
-def test_fc_41_money_short_of_the_amount_at_a_canceled_voucher_asks_for_attention(
-    app: App, gateway: FakeGateway, voucher: Payment
-) -> None:
-    gateway.pay(voucher.payment_id, 700)
-    look(app, voucher)
-    cancel(app, stored(app, voucher))
-
-    process_payment(app, Step(voucher.payment_id), receives=1)
-
-    after = stored(app, voucher)
-    assert (after.status, after.received_minor) == ("canceled", 700)
-    assert after.attention == "underpaid"
 
 
 def test_a_contradiction_changes_no_status_and_is_told_until_the_psp_agrees_again(

@@ -15,7 +15,9 @@ import httpx
 import pytest
 
 from riel.domain.clabe import is_clabe
+from riel.gateways.base import Declined
 from riel.gateways.simulator import SimulatorGateway
+from riel.gateways.simulator_answers import read_outcome
 from tests.endpoint import Endpoint
 from tests.simulator_stage import SECRET, SimulatorStage, running_simulator, until
 
@@ -67,6 +69,19 @@ def test_the_list_of_charges_keeps_to_its_form(stage: SimulatorStage) -> None:
     }
     assert expected.items() <= line.items()
     assert datetime.fromisoformat(line["created_at"]).tzinfo == UTC
+
+
+@pytest.mark.parametrize("token", ["tok_declined", "tok_insufficient_funds"])
+@pytest.mark.parametrize("method", ["oxxo", "spei"])
+def test_a_voucher_that_is_declined_is_not_called_a_card(
+    stage: SimulatorStage, method: str, token: str
+) -> None:
+    answer = charge(stage, token, method=method).json()
+
+    assert (answer["status"], answer["decline_code"]) == ("declined", "voucher_declined")
+    told = read_outcome(json.dumps(answer).encode(), answer["idempotency_key"])
+    assert isinstance(told, Declined)
+    assert (told.message, told.is_soft) == ("No voucher was issued.", False)
 
 
 def test_what_moved_no_money_is_not_in_the_list(stage: SimulatorStage) -> None:
@@ -145,6 +160,8 @@ def test_a_deposit_counts_once_however_often_it_is_told(stage: SimulatorStage) -
         list(pool.map(lambda _: stage.pay(payment_id, amount=7, deposit_id="d"), range(8)))
 
     assert stage.pay(payment_id, amount=1, deposit_id="e").json()["received"] == 8
+    assert stage.pay(payment_id, amount=2, deposit_id="e").status_code == 409
+    assert stage.pay(payment_id, deposit_id="e").json()["received"] == 8
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from riel.app import App
+from riel.domain.events import payment_moved
+from riel.domain.payment import Status, Transition
 from riel.errors import StoreUnavailableError
 from riel.observability import metrics
 from riel.services import queue_room
 from riel.services.sweep import sweep
-from tests.builders import NOON, FakeClock, store_payment
+from tests.builders import NOON, FakeClock, lane_at, make_payment, store_payment
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,8 @@ def _own_metrics() -> Any:
 def _young_lanes(app: App) -> None:
     """Both lanes have come to noon, less their age."""
     for age in app.config.sweep_ages_seconds:
-        app.watermarks.advance(age, None, (NOON - timedelta(seconds=age)).replace(second=0))
+        begun = (NOON - timedelta(seconds=age)).replace(second=0)
+        app.watermarks.move(age, None, lane_at(app, begun))
 
 
 def told() -> list[float]:
@@ -101,3 +104,20 @@ def test_without_lanes_what_is_due_is_still_sent(app: App) -> None:
     store_payment(app, due_at=NOON)
 
     assert sweep(app, 20).due_sent == 1
+
+
+def test_webhooks_that_wait_for_their_next_attempt_do_not_keep_those_that_were_lost(
+    app: App, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One merchant's endpoint that is down fills the queue with delayed copies, tried ones all."""
+    monkeypatch.setattr(queue_room, "MAX_WAITING", 1)
+    for _ in range(3):
+        app.webhooks_queue.send({"event_id": "evt_tried"}, delay_seconds=900)
+    lost = make_payment(history=(make_payment().history[0], Transition(2, Status.FAILED, NOON, "")))
+    assert app.payments.create(lost, payment_moved("evt_lost", lost)) is None
+    clock.advance(max(app.config.sweep_ages_seconds) + 60)
+
+    sweep(app, 20)
+
+    (message, *_) = app.webhooks_queue.receive(30)
+    assert "evt_lost" in message.body

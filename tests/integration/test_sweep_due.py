@@ -13,6 +13,7 @@ import pytest
 
 from riel import ids
 from riel.app import App
+from riel.deadline import Deadline
 from riel.domain.payment import Method, Payment
 from riel.errors import OutcomeUnknownError
 from riel.services import queue_room
@@ -22,7 +23,6 @@ from riel.services.queue_room import QueueRoom
 from riel.services.sweep_due import AGAIN_AFTER, SweptDue, sweep_due
 from riel.store import keys
 from riel.store.queues import Queue
-from riel.webhooks.deadline import Deadline
 from tests.builders import NOON, FakeClock, FakeGateway, store_payment
 
 MINUTE = timedelta(minutes=1)

@@ -12,6 +12,7 @@ import pytest
 
 from riel import ids
 from riel.app import App
+from riel.deadline import Deadline
 from riel.domain.events import payment_moved
 from riel.domain.instants import to_text
 from riel.domain.payment import Applied, Attention, Change, Payment, Status, apply
@@ -21,10 +22,10 @@ from riel.services.queue_room import QueueRoom
 from riel.services.sweep_outbox import SweptLane, sweep_lane
 from riel.store import keys
 from riel.store.deliveries import DELIVERED, Attempt, Delivery
+from riel.store.outbox import Page, Place
 from riel.store.payments import Claimed
 from riel.store.queues import Queue
-from riel.webhooks.deadline import Deadline
-from tests.builders import NOON, FakeClock, make_payment, store_payment
+from tests.builders import NOON, FakeClock, lane_at, make_payment, store_payment
 
 AGE = 300
 LEASE = timedelta(seconds=20)
@@ -55,7 +56,7 @@ def messages(queue: Queue) -> list[dict[str, Any]]:
 def begin(app: App) -> None:
     """Both lanes have come to noon."""
     for age in (AGE, 3600):
-        assert app.watermarks.advance(age, None, NOON)
+        assert app.watermarks.move(age, None, lane_at(app, NOON))
 
 
 def claim(app: App, payment: Payment, at: datetime) -> Payment:
@@ -230,9 +231,10 @@ class StubbornQueue(Queue):
         return odd
 
 
-def test_the_watermark_waits_at_a_minute_whose_events_were_not_all_taken(
-    app: App, clock: FakeClock
+def test_the_watermark_waits_at_a_page_whose_events_were_not_all_taken(
+    app: App, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(keys, "SHARDS", 1)
     begin(app)
     payments = [store_at(app, NOON, number) for number in range(4)]
     clock.advance(AGE + 180)
@@ -270,19 +272,19 @@ def test_of_two_sweepers_one_moves_the_watermark_and_the_other_stops(
     begin(app)
     store_at(app, NOON)
     clock.advance(AGE + 300)
-    slow_scan = app.outbox.scan
+    slow_page = app.outbox.page
 
-    def scan(start: datetime, end: datetime) -> Any:
-        if start == NOON:  # while this one reads, the other does all of it
-            monkeypatch.setattr(app.outbox, "scan", slow_scan)
+    def page(place: Place, limit: int) -> Page:
+        if place == Place(NOON):  # while this one reads, the other does all of it
+            monkeypatch.setattr(app.outbox, "page", slow_page)
             assert run(app).behind == timedelta()
-        yield from slow_scan(start, end)
+        return slow_page(place, limit)
 
-    monkeypatch.setattr(app.outbox, "scan", scan)
+    monkeypatch.setattr(app.outbox, "page", page)
     lane = run(app)
 
     assert lane.until == NOON
-    assert app.watermarks.get(AGE) == NOON + timedelta(minutes=5)
+    assert app.watermarks.get(AGE) == lane_at(app, NOON + timedelta(minutes=5))
     assert len(messages(app.payments_queue)) <= 2
 
 
@@ -314,7 +316,7 @@ def test_a_sweeper_that_slept_for_weeks_begins_where_the_outbox_does(
 
     lane = run(app)
 
-    assert lane.until == clock() - timedelta(days=14) + service.MAX_MINUTES * service.MINUTE
+    assert lane.until == clock() - timedelta(days=14) + timedelta(minutes=service.MAX_MINUTES)
 
 
 def test_a_healthy_payment_costs_a_fraction_of_a_write_to_check(app: App, clock: FakeClock) -> None:
@@ -340,7 +342,8 @@ def test_a_healthy_payment_costs_a_fraction_of_a_write_to_check(app: App, clock:
     assert (lane.republished, lane.behind) == (0, timedelta())
     # Of twenty payments: twenty half units, and what stands in sixteen shards of the minute.
     assert asked == {"False": 20}
-    assert calls == {"GetItem": 1, "Query": 16, "BatchGetItem": 1, "UpdateItem": 1}
+    assert calls.pop("BatchGetItem") <= 16, "at most one for each shard"
+    assert calls == {"GetItem": 1, "Query": 16, "UpdateItem": 1}
     # A query reads half a unit for 4 KB, whatever the number of items in them.
     events = app.dynamodb.scan(TableName="outbox")["Items"]
     outbox_units = sum(len(json.dumps(event)) for event in events) / 4096 / 2

@@ -14,7 +14,7 @@ import pytest
 from infra.local.aws import Aws
 from riel.app import App
 from riel.services.sweep import Swept, sweep
-from tests.builders import NOON, FakeClock, create_tables, make_app, store_payment
+from tests.builders import NOON, FakeClock, create_tables, lane_at, make_app, store_payment
 
 PREFIX = "sweepers-"
 TABLES = ("payments", "outbox", "merchants", "idempotency", "limits")
@@ -31,6 +31,7 @@ def new_app(engine_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     url = engine_aws.queues.create_queue(QueueName=PREFIX + "payments")["QueueUrl"]
     settings: dict[str, Any] = {f"{name}_table": PREFIX + name for name in TABLES}
     settings |= {"payments_queue_url": url, "sweep_ages_seconds": (AGE,)}
+    settings["webhooks_queue_url"] = url  # which no event here is for
     clock = FakeClock()
     yield lambda: make_app(clock=clock, **settings)
     for name in (*TABLES, "simulator"):
@@ -64,7 +65,7 @@ def test_sweepers_at_once_miss_nothing_and_repeat_within_bounds(
     new_app: Callable[[], App],
 ) -> None:
     app = new_app()
-    app.watermarks.advance(AGE, None, NOON)
+    app.watermarks.move(AGE, None, lane_at(app, NOON))
     due = [store_payment(app, idempotency_key=f"due-{n}", due_at=NOON) for n in range(PAYMENTS)]
     lost = [store_payment(app, idempotency_key=f"lost-{n}") for n in range(PAYMENTS)]
     app.clock.advance(AGE + 60)  # type: ignore[attr-defined]

@@ -165,6 +165,17 @@ def test_two_operators_who_set_two_switches_lose_neither(app: App, aws: Any) -> 
     assert off == {"method.oxxo", "method.spei"}
 
 
+def test_health_names_what_is_switched_off_and_is_well(api: Api, clock: FakeClock) -> None:
+    assert api("GET", "/health")["json"]["checks"]["switches"] == "ok"
+    switch_off(api.app, "gateway.simulator")
+    clock.advance(READ_EVERY_SECONDS)
+
+    answer = api("GET", "/health")
+
+    assert (answer["statusCode"], answer["json"]["status"]) == (200, "ok")
+    assert answer["json"]["checks"]["switches"] == "off: gateway.simulator"
+
+
 def test_a_switch_says_who_set_it_why_and_when(app: App, clock: FakeClock) -> None:
     set_switch(app, "method.card", is_on=False, who="ana", why="  case 4711 ")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from riel.domain.payment import FINAL
+
 PAYMENT_ID = "pay_auoaruicx5lfxt2ipic323tj22"
 CREATED_AT = "2026-04-17T12:00:00.000Z"
 PROCESSED_AT = "2026-04-17T12:00:02.310Z"
@@ -156,9 +158,11 @@ def event(kind: str, status: str) -> dict[str, Any]:
     data = {
         "payment_id": PAYMENT_ID,
         "status": status,
-        "processed_at": PROCESSED_AT if status in ("completed", "failed") else None,
+        "processed_at": PROCESSED_AT if status in FINAL else None,
         "amount": "100.50",
         "currency": "MXN",
+        "received_amount": "100.50" if status == "completed" else "0.00",
+        "attention": None,
         "sequence": 3,
         "metadata": {"order_id": "123"},
     }

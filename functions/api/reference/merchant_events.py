@@ -16,11 +16,15 @@ _SIGNED = {
     ),
 }
 _TELLS = {
-    "payment.completed": "The money has arrived.",
-    "payment.failed": "The payment failed; no money moved.",
+    "payment.completed": "The money has arrived. Look at `attention` before you deliver:"
+    " `late_payment` came after the payment had expired or you had canceled it (then it goes back),"
+    " `overpaid` and `underpaid` are not the amount that you asked for.",
+    "payment.failed": "The payment failed and no money moved. Only where `payment.in_review` came"
+    " before it may have moved: then a person decided, and sees to it with the gateway.",
     "payment.awaiting_payment": "The payer has what is needed to pay, and has not paid yet.",
-    "payment.expired": "The payer did not pay in time.",
-    "payment.canceled": "The payment was canceled before it was paid.",
+    "payment.expired": "The payer did not pay in time. What came short of the amount is"
+    " `received_amount`, and you can refund it.",
+    "payment.canceled": "The payment was canceled before it was paid. What came for it goes back.",
     "payment.in_review": "The gateway contradicts itself or stays silent: a person decides. Do not"
     " deliver, and do not charge again.",
     "refund.completed": "The gateway has given the money back.",

@@ -18,6 +18,7 @@ def paths() -> dict[str, Json]:
         "/api/v1/payments/{payment_id}": {"get": _get_payment()},
         "/api/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
         "/api/v1/payments/{payment_id}/refunds": {"post": _create_refund(), "get": _list_refunds()},
+        "/api/v1/payments/{payment_id}/refunds/{refund_id}": {"get": _get_refund()},
         "/api/v1/idempotency-keys/{key}": {"get": _get_idempotency_key()},
         "/health": {"get": _get_health()},
         "/openapi.json": {"get": _get_document()},
@@ -165,8 +166,8 @@ def _cancel_payment() -> Json:
         "Cancel a payment",
         "Works while no gateway has the payment yet (`pending`), and while the payer has not paid"
         " (`awaiting_payment`). When it races with the charge, one of the two wins; the loser is"
-        " told by `409`. Money that the payer brings for a canceled voucher all the same goes back."
-        " The body is empty, or an empty object.",
+        " told by `409`. What has come for a canceled voucher, and what the payer brings all the"
+        " same, goes back by a refund of ours. The body is empty, or an empty object.",
         parameters=("PaymentId", "IdempotencyKey", "RequestId"),
         requestBody={"required": False, "content": {"application/json": content}},
         responses={
@@ -192,25 +193,51 @@ def _create_refund() -> Json:
     )
     shown = {"part": examples.REFUND_ORDER, "rest": {}}
     content = {"schema": ref("schemas", "CreateRefundRequest"), "examples": _shown(shown)}
-    by_id = {"parameters": {"payment_id": "$response.body#/payment_id"}}
     return _operation(
         "createRefund",
         "Refunds",
         "Refund a payment",
-        "Gives back a part of a `completed` payment, or all that is left of it: without an amount,"
-        " with an empty body too. The amount is reserved at once, so refunds never exceed what was"
-        " received, however many come at the same time; one that fails gives its amount free"
-        " again. A payment takes 100 refunds.",
+        "Gives back a part of what was received, or all that is left of it: without an amount,"
+        " with an empty body too. Works for a `completed` payment, and for one that is `expired` or"
+        " `canceled` after it was paid short. The amount is reserved at once, so refunds never"
+        " exceed what was received, however many come at the same time; one that fails gives its"
+        " amount free again. A payment takes 100 refunds.",
         parameters=("PaymentId", *_SENT_WITH_POST),
         requestBody={"required": False, "content": {"application/json": content}},
         responses={
-            202: {**accepted, "links": {"refunds": {"operationId": "listRefunds", **by_id}}},
+            202: {**accepted, "links": _refund_links()},
             **_problems(
                 *(400, 401, 404, 405, 409, 413, 415, 422, 429, 503),
                 s400=("malformed_request", *_KEY_CODES),
                 s409=("invalid_state", "refund_exceeds_available", "idempotency_key_in_use"),
                 s503=("store_unavailable",),
             ),
+        },
+    )
+
+
+def _refund_links() -> Json:
+    payment = {"payment_id": "$response.body#/payment_id"}
+    both = {**payment, "refund_id": "$response.body#/refund_id"}
+    return {
+        "refund": {"operationId": "getRefund", "parameters": both},
+        "refunds": {"operationId": "listRefunds", "parameters": payment},
+    }
+
+
+def _get_refund() -> Json:
+    shown = _answer(
+        "The refund as it is now.", "Refund", {"refund": examples.REFUND}, always=LIMITED
+    )
+    return _operation(
+        "getRefund",
+        "Refunds",
+        "Read a refund",
+        "One refund with its whole history. Reads what was written last, without any lag.",
+        parameters=("PaymentId", "RefundId", "RequestId"),
+        responses={
+            200: shown,
+            **_problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
         },
     )
 

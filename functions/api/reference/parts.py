@@ -64,6 +64,14 @@ PARAMETERS: dict[str, Json] = {
         required=True,
         example=examples.PAYMENT_ID,
     ),
+    "RefundId": _parameter(
+        "refund_id",
+        "path",
+        {"type": "string", "pattern": r"^re_[a-z2-7]{26}$"},
+        "The refund's id. A malformed id is an unknown id.",
+        required=True,
+        example=examples.REFUND_ID,
+    ),
     "KeyInPath": _parameter(
         "key",
         "path",

@@ -29,10 +29,17 @@ def test_fc_46_an_operator_stops_a_method_and_starts_it_again(
     done = riel("flags", "set", SWITCH, "off", "--reason", "the bank is down")
     assert until(status, lambda found: found == 503) == 503
     shown = {one["name"]: one for one in riel.json("flags", "show")["data"]}
+    stopped, summary = riel.json("status"), riel("status")
     screen = riel("flags", "show")
     riel.json("flags", "set", SWITCH, "on", "--reason", "it is back")
 
-    assert done == f"{SWITCH} is off: it takes no new payments, within 10 seconds.\n"
+    assert done == (
+        f"{SWITCH} is off: it takes no new payments, within 10 seconds.\n"
+        "No gateway is left for spei: new payments are refused, 503 method_unavailable.\n"
+    )
+    assert [one["name"] for one in stopped["switched_off"]] == [SWITCH]
+    assert stopped["unserved_methods"] == ["spei"]
+    assert "the bank is down" in summary
     assert (shown[SWITCH]["state"], shown[SWITCH]["why"]) == ("off", "the bank is down")
     assert shown[SWITCH]["who"]
     assert shown["method.card"]["state"] == "on"
@@ -74,5 +81,5 @@ def test_a_payments_refunds_are_shown_and_an_unknown_one_is_not_decided(
     ]
     assert refund_id in screen
     assert "40.00 MXN" in screen
-    assert "no such refund" in refused
+    assert f"{payment_id} has no refund re_unknown" in refused
     assert "completed or failed" in wrong

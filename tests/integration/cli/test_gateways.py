@@ -65,9 +65,22 @@ def test_an_unmatched_event_is_looked_into_again_when_an_operator_says_so(
     assert "the event is processed" in riel("gateways", "retry", event_id, code=1)
 
 
+def test_an_event_that_an_operator_has_dealt_with_is_closed_with_who_and_why(
+    riel: Riel, inbox: InboxStore
+) -> None:
+    event_id = put(inbox, "cli-closed", State.FOREIGN)
+    until(lambda: listed(riel), lambda found: event_id in found)
+
+    assert riel("gateways", "close", event_id, "--reason", "ticket 2") == f"{event_id} is closed.\n"
+
+    until(lambda: listed(riel), lambda found: event_id not in found)
+    assert "ticket 2; foreign: for the test" in riel("gateways", "show", event_id)
+    assert "the event is closed" in riel("gateways", "close", event_id, "--reason", "x", code=1)
+
+
 def test_an_unknown_event_is_one_sentence_and_where_to_look(riel: Riel) -> None:
-    for name in ("show", "retry"):
-        said = riel("gateways", name, "inb_unknown", code=1)
+    for name, *more in (("show",), ("retry",), ("close", "--reason", "x")):
+        said = riel("gateways", name, "inb_unknown", *more, code=1)
 
         assert said.startswith("There is no event inb_unknown on the stage local.\n")
         assert "gateways events" in said

@@ -111,19 +111,118 @@ def test_a_replay_charges_nobody_twice(riel: Riel, merchant: Merchant) -> None:
     assert len(merchant.charges(payment_id)) == 1
 
 
+def test_what_waits_for_a_person_is_found_without_knowing_its_id(
+    riel: Riel, merchant: Merchant
+) -> None:
+    payment_id = merchant.create("tok_wrong_amount")
+    assert merchant.wait_final(payment_id)["status"] == "in_review"
+
+    def waiting() -> dict[str, dict[str, str]]:
+        return {one["payment_id"]: one for one in riel.json("reviews")["data"]}
+
+    found = until(waiting, lambda reviews: payment_id in reviews)[payment_id]
+    assert (found["why"], found["cause"]) == ("in_review", "amount_mismatch")
+    assert "the PSP says" in found["told"]
+    assert payment_id in riel("reviews", "--why", "in_review")
+    assert riel.json("status")["reviews"]["in_review"] >= 1
+    assert "riel reviews" in riel("status")
+    assert found["told"] in riel("payments", "show", payment_id)
+
+    refused = riel("payments", "acknowledge", payment_id, "--reason", "x", code=1)
+    riel("payments", "resolve", payment_id, "--as", "failed", "--reason", "case 4711")
+    assert "decided, not acknowledged" in refused
+    until(waiting, lambda reviews: payment_id not in reviews)
+
+
+def test_an_overpaid_voucher_is_listed_until_it_is_acknowledged(
+    riel: Riel, merchant: Merchant
+) -> None:
+    payment_id = merchant.create(method="oxxo")
+    until(lambda: merchant.get(payment_id)["status"], lambda s: s == "awaiting_payment")
+    riel("simulator", "pay", payment_id, "--amount", "200.00")
+
+    def listed() -> set[str]:
+        return {one["payment_id"] for one in riel.json("reviews", "--why", "overpaid")["data"]}
+
+    until(listed, lambda found: payment_id in found)
+    done = riel("payments", "acknowledge", payment_id, "--reason", "sent back by hand")
+    shown = riel("payments", "show", payment_id)
+
+    assert done == f"{payment_id}: overpaid is acknowledged.\n"
+    assert "sent back by hand" in shown
+    assert merchant.get(payment_id)["attention"] is None
+    until(listed, lambda found: payment_id not in found)
+
+
+def test_a_refund_of_another_amount_ends_in_review_with_what_the_psp_said(
+    riel: Riel, merchant: Merchant
+) -> None:
+    payment_id = merchant.create("tok_refund_wrong_amount")
+    merchant.wait_final(payment_id)
+    refund_id = merchant.refund(payment_id, "40.00", "cli-wrong").json()["refund_id"]
+
+    def waiting() -> dict[str, dict[str, str]]:
+        return {one["refund_id"]: one for one in riel.json("reviews")["data"]}
+
+    found = until(waiting, lambda reviews: refund_id in reviews)[refund_id]
+    done = ("--as", "completed", "--reason", "case 4711")
+    riel("refunds", "resolve", payment_id, refund_id, *done)
+
+    assert found["told"] == "asked for 40.00 MXN, the PSP says 39.99 MXN"
+    until(waiting, lambda reviews: refund_id not in reviews)
+
+
 def test_a_review_is_decided_once_and_shows_who_and_why(riel: Riel, merchant: Merchant) -> None:
     payment_id = merchant.create("tok_wrong_amount")
     assert merchant.wait_final(payment_id)["status"] == "in_review"
 
     wrong = riel("payments", "resolve", payment_id, "--as", "paid", "--reason", "x", code=2)
+    unsaid = riel("payments", "resolve", payment_id, "--as", "completed", "--reason", "x", code=2)
     done = riel.json("payments", "resolve", payment_id, "--as", "failed", "--reason", "case 4711")
     again = riel("payments", "resolve", payment_id, "--as", "completed", "--reason", "x", code=1)
     screen = riel("payments", "show", payment_id)
 
     assert "completed or failed" in wrong
+    assert "amount_mismatch: asked for 100.50 MXN, the PSP says 100.51 MXN" in unsaid
+    assert "Say what came with --received AMOUNT." in unsaid
     assert done["status"] == "failed"
     assert done["history"][-1]["note"].endswith(": case 4711")
     assert "is failed, not in review" in again
     assert "resolved_by_operator" in screen
     assert "case 4711" in screen
     assert "note" not in merchant.get(payment_id)["history"][-1]
+
+
+def test_what_came_of_a_payment_in_review_is_recorded_as_told(
+    riel: Riel, merchant: Merchant
+) -> None:
+    payment_id = merchant.create("tok_wrong_amount")
+    assert merchant.wait_final(payment_id)["status"] == "in_review"
+    resolve = ("payments", "resolve", payment_id, "--as", "completed", "--reason", "x")
+
+    odd = riel(*resolve, "--received", "100.505", code=2)
+    screen = riel(*resolve, "--received", "100.51")
+
+    assert "MXN has 2 decimals, not more. Say what came with --received AMOUNT." in odd.replace(
+        "\n", " "
+    )
+    assert screen.endswith("Recorded: completed, 100.51 MXN received.\n")
+    after = merchant.get(payment_id)
+    assert (after["received_amount"], after["attention"]) == ("100.51", "overpaid")
+
+
+def test_what_is_unknown_can_not_be_decided_and_the_hint_leads_somewhere(
+    riel: Riel, merchant: Merchant
+) -> None:
+    nowhere, there = "pay_" + "a" * 26, merchant.create()
+    decision = ("--as", "failed", "--reason", "x")
+
+    payment = riel("payments", "resolve", nowhere, *decision, code=1)
+    of_nothing = riel("refunds", "resolve", nowhere, "re_x", *decision, code=1)
+    refund = riel("refunds", "resolve", there, "re_x", *decision, code=1)
+
+    for said in (payment, of_nothing):
+        assert said.startswith(f"There is no payment {nowhere} on the stage local.")
+        assert said.endswith("riel payments list\n")
+    assert refund.startswith(f"The payment {there} has no refund re_x.")
+    assert refund.endswith(f"riel payments show {there}\n")

@@ -11,12 +11,29 @@ from typing import Any
 from rich.console import Console
 
 from infra.cli.flag_screens import switch_document, switches_table
-from infra.cli.payment_screens import payment_document, payments_table, print_payment
+from infra.cli.payment_facts import facts
+from infra.cli.payment_screens import (
+    payment_document,
+    payments_table,
+    print_payment,
+    status_words,
+)
+from infra.cli.unserved import unserved_methods
+from riel.domain.instants import epoch_milliseconds
 from riel.domain.money import Money
-from riel.domain.payment import Failure, NextAction, Payment, Status, Transition
+from riel.domain.payment import (
+    Acknowledgement,
+    Failure,
+    NextAction,
+    Payment,
+    Status,
+    Transition,
+)
 from riel.domain.refund import Refund, RefundStatus, RefundTransition
+from riel.services.charging import charge_key
 from riel.services.read_payment import payment_view
 from riel.store.deliveries import DELIVERED, Attempt, Delivery
+from riel.store.quarantine import PutAside
 from riel.store.switches import Switch
 from tests.builders import NOON, make_payment
 
@@ -47,11 +64,19 @@ def refund(**fields: Any) -> Refund:
     return Refund(refund_id=refund_id, **{**defaults, **fields})
 
 
+def put_aside() -> PutAside:
+    return PutAside("payments", "m-1", "{}", NOON, 3, "huh", "ticket 1", "ana", NOON)
+
+
 def screen(
-    payment: Payment, *deliveries: Delivery, width: int = 80, refunds: Sequence[Refund] = ()
+    payment: Payment,
+    *deliveries: Delivery,
+    width: int = 80,
+    refunds: Sequence[Refund] = (),
+    letters: Sequence[PutAside] = (),
 ) -> str:
     out = Console(file=io.StringIO(), width=width, highlight=False)
-    print_payment(out, payment, deliveries, refunds)
+    print_payment(out, payment, deliveries, refunds, letters)
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
@@ -95,9 +120,76 @@ def test_what_the_payer_has_to_do_is_shown_while_it_helps() -> None:
 
     told = "oxxo_voucher 12345678901234, until 2026-04-18 12:00:00 UTC"
     assert told in screen(waiting)
-    assert "received    50.00 MXN" in screen(waiting)
+    assert "received     50.00 MXN" in screen(waiting)
     assert "spei_transfer 646180157000000004" in screen(replace(waiting, next_action=transfer))
     assert "12345678901234" not in screen(replace(paid(), next_action=slip))
+
+
+def test_every_label_stands_apart_from_what_it_says() -> None:
+    action = NextAction("oxxo_voucher", NOON, reference="12345678901234")
+    acknowledged = (Acknowledgement("overpaid", "ana", "sent back", NOON),)
+    waiting = replace(paid(Status.AWAITING_PAYMENT), next_action=action, due_at=NOON)
+    payment = replace(
+        waiting, acknowledged=acknowledged, reference="r", gateway_reference="g", fence=1
+    )
+
+    lines = screen(payment, width=160, letters=[put_aside()]).splitlines()
+
+    for name, value in facts(payment, [put_aside()]):
+        assert any(line.split(f"{name} ", 1)[-1].strip() == value for line in lines), name
+    assert "payer has to oxxo_voucher" in "\n".join(lines)
+
+
+def test_a_payment_whose_letter_was_put_aside_says_who_did_it_and_why() -> None:
+    dead = make_payment(attention="dead_letter", attention_reason="psp_unmapped_status: huh")
+
+    text = screen(dead, width=160, letters=[put_aside()])
+
+    assert "quarantined  payments, by ana on 2026-04-17 12:00: ticket 1" in text
+    (letter,) = payment_document(dead, quarantined=[put_aside()])["quarantined"]
+    assert (letter["by"], letter["reason"]) == ("ana", "ticket 1")
+
+
+def test_a_payment_that_waits_says_what_was_tried_and_when_it_goes_on() -> None:
+    first = replace(paid(), history=paid().history[:2], fence=1)
+    later = replace(
+        first,
+        fence=3,
+        unknown_outcomes=1,
+        look_ups=2,
+        declines=("issuer_unavailable", "issuer_unavailable"),
+        not_before_ms=epoch_milliseconds(NOON + timedelta(minutes=10)),
+    )
+
+    assert "waiting      taken up once\n" in screen(first)
+    text = screen(later, width=160)
+    assert "taken up 3 times, 1 answer of the PSP lost, looked up 2 times" in text
+    assert "declined     issuer_unavailable, then issuer_unavailable" in text
+    assert "next step    2026-04-17 12:10:00 UTC" in text
+    assert f"PSP's key    {charge_key(later)}" in text
+    document = payment_document(later)
+    assert document["declines"] == ["issuer_unavailable", "issuer_unavailable"]
+    assert document["gateway_key"] == charge_key(later)
+    assert (document["taken_up"], document["unknown_outcomes"], document["look_ups"]) == (3, 1, 2)
+    assert document["due_at"] == "2026-04-17T12:10:00.000Z"
+
+
+def test_a_refunded_payment_looks_refunded_in_a_list() -> None:
+    payment = replace(paid(), received_minor=10_050, refunded_minor=10_050)
+
+    assert status_words(payment).plain == "completed refunded"
+    assert status_words(replace(payment, refunded_minor=1)).plain == "completed refunded in part"
+    assert status_words(replace(payment, refunded_minor=0)).plain == "completed"
+
+
+def test_a_gateway_that_is_off_leaves_its_methods_unserved_unless_another_takes_over() -> None:
+    off = Switch(False, "ana", "down", NOON)
+
+    assert unserved_methods("local", {"gateway.simulator": off}) == ["oxxo", "spei"]
+    assert unserved_methods("local", {"method.card": off, "gateway.standby": None}) == ["card"]
+    both = {"gateway.simulator": off, "gateway.standby": off}
+    assert unserved_methods("local", both) == ["card", "oxxo", "spei"]
+    assert unserved_methods("local", {"gateway.simulator": Switch(True, "ana", "up", NOON)}) == []
 
 
 def test_refunds_are_shown_with_what_became_of_them() -> None:
@@ -114,8 +206,8 @@ def test_refunds_are_shown_with_what_became_of_them() -> None:
     for words in ("40.00 MXN", "failed review_failed (ana: case 4711)", "[b]No[/]"):
         assert words in text
     assert "pending dead_letter: psp_unmapped_status: huh" in text
-    assert "refunded    20.00 MXN" in text
-    assert "refunding   40.00 MXN" in text
+    assert "refunded     20.00 MXN" in text
+    assert "refunding    40.00 MXN" in text
     assert "received" not in text, "it is the amount"
     document = payment_document(payment, (), [failed])["refunds"][0]
     assert (document["status"], document["history"][1]["note"]) == ("failed", "ana: case 4711")

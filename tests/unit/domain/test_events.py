@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from riel import ids
 from riel.domain.events import MERCHANT_EVENTS, payment_moved
-from riel.domain.payment import Applied, Change, Status, apply
+from riel.domain.payment import Applied, Attention, Change, Status, apply
 from tests.builders import NOON, make_payment
 
 
@@ -29,10 +29,28 @@ def test_the_body_has_the_shape_that_the_contract_names() -> None:
             "processed_at": "2026-04-17T12:00:02.000Z",
             "amount": "100.50",
             "currency": "MXN",
+            "received_amount": "0.00",
+            "attention": None,
             "sequence": 3,
             "metadata": {"order": "pan y café"},
         },
     }
+
+
+def test_a_late_payment_is_told_from_a_good_one_by_its_attention() -> None:
+    payment = make_payment()
+    change = Change(
+        Status.COMPLETED, NOON, "test", received_minor=10_051, attention=Attention.LATE_PAYMENT
+    )
+    for step in (Change(Status.CANCELED, NOON, "test"), change):
+        result = apply(payment, step)
+        assert isinstance(result, Applied)
+        payment = result.payment
+
+    data = json.loads(payment_moved("evt_x", payment).body)["data"]
+
+    assert (data["amount"], data["received_amount"]) == ("100.50", "100.51")
+    assert (data["status"], data["attention"]) == ("completed", "late_payment")
 
 
 def test_merchants_are_told_of_every_status_but_the_two_that_are_ours() -> None:

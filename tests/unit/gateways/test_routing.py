@@ -6,6 +6,7 @@ import pytest
 
 from riel.domain.payment import Method
 from riel.errors import ConfigurationError, MethodUnavailableError
+from riel.gateways.registry import CAPABILITIES
 from riel.gateways.routing import candidates, choose, parse_routes
 
 ROUTES = parse_routes("card/USD=standby;card=simulator>standby;oxxo=simulator")
@@ -43,6 +44,17 @@ def test_without_a_route_the_method_is_unavailable() -> None:
         choose((), Method.CARD, "MXN", livemode=False, is_on=all_on)
 
 
+def test_what_is_switched_off_may_be_back_and_what_is_not_configured_may_not() -> None:
+    def refused(method: Method, *, is_on: bool) -> str:
+        with pytest.raises(MethodUnavailableError) as error:
+            choose(ROUTES, method, "MXN", livemode=False, is_on=lambda _: is_on)
+        return str(error.value)
+
+    off = "no gateway takes oxxo payments in MXN in test mode just now"
+    assert refused(Method.OXXO, is_on=False) == off
+    assert refused(Method.SPEI, is_on=True) == "no gateway takes spei payments in MXN in test mode"
+
+
 def test_a_new_payment_goes_to_the_first_gateway_that_is_switched_on() -> None:
     def chosen(*off: str) -> str:
         is_on = set(off).isdisjoint
@@ -60,3 +72,8 @@ def test_a_new_payment_goes_to_the_first_gateway_that_is_switched_on() -> None:
 def test_a_route_that_can_not_be_read_is_named(text: str) -> None:
     with pytest.raises(ConfigurationError, match=repr(text)):
         parse_routes(text)
+
+
+def test_every_gateway_that_is_configured_says_which_methods_it_refunds() -> None:
+    for name, capabilities in CAPABILITIES.items():
+        assert capabilities.refunds <= set(capabilities.methods), name

@@ -102,7 +102,7 @@ def ok(body: Any) -> httpx.Response:
         (
             {**DECLINE, "decline_code": "issuer_unavailable"},
             Declined(
-                "pay_1", PESOS, "issuer_unavailable", "The card's bank could not be reached.", True
+                "pay_1", PESOS, "issuer_unavailable", "The issuer could not be reached.", True
             ),
         ),
         (
@@ -161,6 +161,8 @@ WITHOUT_A_MEANING = [
     ok({**WAITING, "next_action": {**OXXO, "reference": "9300000000000x"}}),
     ok({**WAITING, "next_action": {**OXXO, "expires_at": "2026-04-17T12:00:00"}}),
     ok({**WAITING, "next_action": {**OXXO, "expires_at": "soon"}}),
+    ok({**WAITING, "next_action": {**OXXO, "expires_at": "9999-12-31T23:59:59Z"}}),
+    ok({**WAITING, "next_action": {**SPEI, "expires_at": "0001-01-01T00:00:00+14:00"}}),
     ok({**WAITING, "next_action": {**SPEI, "clabe": "646180157000000005"}}),
     httpx.Response(400),
     httpx.Response(302),

@@ -101,6 +101,8 @@ def test_who_did_not_sign_is_not_read() -> None:
         body_of(created_at=...),
         body_of(created_at="yesterday"),
         body_of(created_at="2026-04-17T11:59:59"),
+        body_of(created_at="0001-01-01T00:00:00+14:00"),
+        body_of(created_at="9999-12-31T23:59:59-10:00"),
         body_of(data=[1]),
         body_of(data={"payment_id": 5}),
     ],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sqs import SQSClient
 
-    from riel.gateways.base import EventReader, Gateway
+    from riel.gateways.base import EventReader, Gateway, KeptEventReader
     from riel.gateways.routing import Route
     from riel.services.backlog import BacklogMeter, Backlogs
     from riel.services.breaker import Breakers
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from riel.services.rate_limit import RateLimiter
     from riel.services.stored_answers import StoredAnswers
     from riel.services.switches import Switches
+    from riel.store.acknowledgements import AcknowledgementStore
     from riel.store.deliveries import DeliveryStore
     from riel.store.due import DueStore
     from riel.store.effects import EffectStore
@@ -140,6 +141,13 @@ class App:
         from riel.store.inbox import InboxStore
 
         return InboxStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def acknowledgements(self) -> AcknowledgementStore:
+        """What operators have dealt with."""
+        from riel.store.acknowledgements import AcknowledgementStore
+
+        return AcknowledgementStore(self.dynamodb, self.config.required("payments_table"))
 
     @cached_property
     def secrets(self) -> SecretStore:
@@ -335,6 +343,13 @@ class App:
         return dict.fromkeys(("simulator", "standby"), parse_event)
 
     @cached_property
+    def kept_event_readers(self) -> dict[str, KeptEventReader]:
+        """How the events of each gateway are read again, once they were verified and kept."""
+        from riel.gateways.simulator_events import read_event
+
+        return dict.fromkeys(("simulator", "standby"), read_event)
+
+    @cached_property
     def webhook_client(self) -> httpx.Client:
         """The HTTP client for merchants' endpoints."""
         from riel.webhooks.sending import new_client
@@ -347,7 +362,7 @@ class App:
         timeout = httpx.Timeout(self.config.gateway_timeout_seconds, connect=2.0)
         auth = self._function_url_auth() if self.config.simulator_auth == "iam" else None
         url = self.config.simulator_url.rstrip("/")
-        limits = httpx.Limits(max_connections=50, max_keepalive_connections=20)
+        limits = httpx.Limits(max_connections=50)
         return httpx.Client(
             base_url=url, timeout=timeout, auth=auth, limits=limits, trust_env=False
         )

@@ -34,9 +34,9 @@ def refund_id(merchant_id: str, livemode: bool, payment: str, idempotency_key: s
     return _derive("re", merchant_id, mode(livemode), payment, idempotency_key)
 
 
-def late_refund_id(payment: str) -> str:
-    """The one refund that we make ourselves: no merchant's key can lead to it."""
-    return _derive("re", payment, "late-payment")
+def late_refund_id(payment: str, received_minor: int) -> str:
+    """The refund that we make ourselves once so much has come: no merchant's key leads to it."""
+    return _derive("re", payment, "late-payment", str(received_minor))
 
 
 def event_id(subject: str, sequence: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from riel.domain.instants import to_text
+from riel.domain.money import Money
 from riel.domain.payment import Payment, Status
 from riel.domain.refund import Refund, RefundStatus
 
@@ -102,6 +103,8 @@ def merchant_body(kind: str, payment: Payment) -> str:
         "processed_at": to_text(payment.processed_at) if payment.processed_at else None,
         "amount": str(payment.amount),
         "currency": payment.amount.currency,
+        "received_amount": str(Money(payment.received_minor, payment.amount.currency)),
+        "attention": payment.attention,
         "sequence": payment.sequence,
         "metadata": payment.metadata,
     }

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from riel.domain.money import Money
+
+if TYPE_CHECKING:
+    from riel.domain.refund import Refund
 
 
 class Status(StrEnum):
@@ -67,7 +70,7 @@ class Attention(StrEnum):
     """The PSP says something that does not fit what we know; nothing was changed for it."""
     OVERPAID = "overpaid"
     UNDERPAID = "underpaid"
-    """Expired, with less than the amount received."""
+    """It ended with less than the amount received."""
     LATE_PAYMENT = "late_payment"
     """The money came after the payment had been given up."""
 
@@ -86,7 +89,7 @@ class NextAction:
 class Transition:
     """One line of a payment's history. `sequence` starts at 1 and has no gaps.
 
-    `note` is for operators only: who decided, and why.
+    `note` is for operators only: who decided and why, or what the PSP said.
     """
 
     sequence: int
@@ -97,16 +100,28 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """An operator has dealt with what needed attention (`what`, with its reason), and says why."""
+
+    what: str
+    who: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Payment:
     """One payment with its whole history; the last line of the history is its status.
 
     `reserved_minor` is what refunds have taken of `received_minor`, pending ones included, and
     `refunded_minor` what went back. `declines` are the codes of soft declines, each of which ended
-    one charge. `quiet_since_ms` is since when no earlier worker can have sent anything to the
-    gateway, 0 when none ever has. `unknown_outcomes` counts lost answers, `look_ups` how often the
-    PSP could not tell. Until `not_before_ms` a step that comes early (a repeat, a PSP's event) may
-    look, but uses up nothing of the schedule. `due_at` is when the sweeper brings the payment back
-    to the gateway step.
+    one charge, `left_gateways` the gateways that it fell back from. `quiet_since_ms` is since when
+    no earlier worker can have sent anything to the gateway, 0 when none ever has.
+    `unknown_outcomes` counts lost answers, `look_ups` how often the PSP could not tell. Until
+    `not_before_ms` a step that comes early (a repeat, a PSP's event) may look, but uses up nothing
+    of the schedule. `due_at` is when the sweeper brings the payment back to the gateway step.
+    `attention_at` is since when it needs attention, where that did not come with its last
+    transition.
     """
 
     payment_id: str
@@ -133,9 +148,12 @@ class Payment:
     next_action: NextAction | None = None
     attention: str | None = None
     attention_reason: str | None = None
+    attention_at: datetime | None = None
+    acknowledged: tuple[Acknowledgement, ...] = ()
     gateway_reference: str | None = None
     cancellation_id: str | None = None
     declines: tuple[str, ...] = ()
+    left_gateways: tuple[str, ...] = ()
     fence: int = 0
     quiet_since_ms: int = 0
     unknown_outcomes: int = 0
@@ -215,6 +233,7 @@ def apply(payment: Payment, change: Change) -> Applied | Ignored:
         failure=change.failure,
         attention=change.attention,
         attention_reason=None,
+        attention_at=None,
         processed_at=change.at if change.status in FINAL else payment.processed_at,
         received_minor=_or(change.received_minor, payment.received_minor),
         gateway_reference=_or(change.gateway_reference, payment.gateway_reference),
@@ -233,6 +252,20 @@ def next_charge(payment: Payment, code: str) -> Payment:
         unknown_outcomes=0,
         look_ups=0,
     )
+
+
+def waits_since(item: Payment | Refund) -> datetime | None:
+    """Since when a person has to look at it; None for most, and for what the DLQ lists."""
+    if item.status == Status.IN_REVIEW:
+        return item.history[-1].at
+    if item.attention in (None, Attention.DEAD_LETTER):
+        return None
+    return item.attention_at or item.history[-1].at
+
+
+def waits_why(item: Payment | Refund) -> str:
+    """Why a person has to look at it: `in_review`, or the attention."""
+    return str(item.status if item.status == Status.IN_REVIEW else item.attention)
 
 
 def _or(new: Any, old: Any) -> Any:

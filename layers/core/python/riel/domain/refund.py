@@ -13,10 +13,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from riel.domain.money import Money
-from riel.domain.payment import Failure, Ignored, Payment, Status
+from riel.domain.payment import Acknowledgement, Failure, Ignored, Payment, Status
 
 MAX_REFUNDS = 100
 """Of one payment: they are read together."""
+REFUNDABLE = (Status.COMPLETED, Status.CANCELED, Status.EXPIRED)
+"""Where a payment's money can be given back; a voucher that ended may have been paid short."""
 
 
 class RefundStatus(StrEnum):
@@ -43,7 +45,7 @@ TRANSITIONS: dict[RefundStatus, frozenset[RefundStatus]] = {
 class RefundTransition:
     """One line of a refund's history. `sequence` starts at 1 and has no gaps.
 
-    `note` is for operators only: who decided, and why.
+    `note` is for operators only: who decided and why, or what the PSP said.
     """
 
     sequence: int
@@ -58,7 +60,7 @@ class Refund:
     """One refund; the last line of its history is its status.
 
     The fields of the claim (`fence`, `quiet_since_ms`, `unknown_outcomes`, `look_ups`,
-    `not_before_ms`, `due_at`) are a payment's.
+    `not_before_ms`, `due_at`) and of attention are a payment's.
     """
 
     refund_id: str
@@ -75,6 +77,8 @@ class Refund:
     gateway_reference: str | None = None
     attention: str | None = None
     attention_reason: str | None = None
+    attention_at: datetime | None = None
+    acknowledged: tuple[Acknowledgement, ...] = ()
     fence: int = 0
     quiet_since_ms: int = 0
     unknown_outcomes: int = 0
@@ -125,17 +129,29 @@ class RefundApplied:
 
 def refundable_minor(payment: Payment) -> int:
     """What can still be refunded: received, less what refunds have taken, pending ones included."""
-    if payment.status != Status.COMPLETED:
+    if payment.status not in REFUNDABLE:
         return 0
     return payment.received_minor - payment.reserved_minor
 
 
+def why_not_refundable(payment: Payment) -> str:
+    """Say why nothing of the payment can be refunded where it stands; empty if that may be."""
+    if payment.status not in REFUNDABLE:
+        *some, last = REFUNDABLE
+        places = f"{', '.join(some)} or {last}"
+        return f"the payment is {payment.status}; it can be refunded when it is {places}"
+    if not payment.received_minor:
+        return f"the payment is {payment.status} and nothing was received"
+    if payment.refund_count >= MAX_REFUNDS:
+        return f"the payment has {MAX_REFUNDS} refunds already"
+    return ""
+
+
 def reserve(payment: Payment, amount: Money) -> Payment | Ignored:
     """Take an amount of what can be refunded, or say why not."""
-    if payment.status != Status.COMPLETED:
-        return Ignored(f"the payment is {payment.status}; it can be refunded when it is completed")
-    if payment.refund_count >= MAX_REFUNDS:
-        return Ignored(f"the payment has {MAX_REFUNDS} refunds already")
+    why = why_not_refundable(payment)
+    if why:
+        return Ignored(why)
     if not 0 < amount.minor <= refundable_minor(payment):
         rest = Money(refundable_minor(payment), payment.amount.currency)
         return Ignored(f"{rest} {rest.currency} can still be refunded")
@@ -164,6 +180,7 @@ def apply_refund(refund: Refund, payment: Payment, change: RefundChange) -> Refu
         processed_at=change.at if is_over else None,
         attention=None,
         attention_reason=None,
+        attention_at=None,
         due_at=None,
     )
     return RefundApplied(moved, _counted(payment, refund.amount.minor, change.status))

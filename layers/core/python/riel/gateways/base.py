@@ -167,6 +167,8 @@ class GatewayEvent:
 
 EventReader = Callable[[Mapping[str, str], bytes, Sequence[str], datetime], GatewayEvent]
 """`Gateway.parse_event` alone: it needs no client, so what only reads events builds none."""
+KeptEventReader = Callable[[Mapping[str, str], bytes], GatewayEvent]
+"""The reading alone, for an event that was verified when it came: headers, body."""
 
 
 class Gateway(Protocol):

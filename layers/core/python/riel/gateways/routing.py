@@ -70,8 +70,10 @@ def choose(
 
     `is_on` judges a kill switch by its name: `method.oxxo`, `gateway.simulator`.
     """
-    for name in candidates(routes, method, currency, livemode=livemode):
+    able = candidates(routes, method, currency, livemode=livemode)
+    for name in able:
         if is_on(f"method.{method}") and is_on(f"gateway.{name}"):
             return name
-    mode = "live" if livemode else "test"
-    raise MethodUnavailableError(f"no gateway takes {method} payments in {currency} in {mode} mode")
+    where = f"in {currency} in {'live' if livemode else 'test'} mode"
+    when = " just now" if able else ""
+    raise MethodUnavailableError(f"no gateway takes {method} payments {where}{when}")

@@ -7,19 +7,26 @@
     GET  /refunds/by-key/{key}        200 with the same body as the POST's answer, or 404
 
 429 and 503 mean that nothing happened. `standby` answers under `/standby`.
+
+A call has one deadline over all of it, however slowly an answer drips in, and a bound on what it
+reads. Each has a connection of its own: only such a one can be cut, and one that was kept over a
+pause may be closed at the other end, which would look like a lost answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
+from riel.deadline import Deadline
 from riel.domain.instants import to_text
 from riel.errors import (
+    ConfigurationError,
     GatewayUnavailableError,
     OutcomeUnknownError,
     RielError,
@@ -37,22 +44,41 @@ from riel.gateways.base import (
 from riel.gateways.registry import CAPABILITIES
 from riel.gateways.simulator_answers import read_outcome, read_refund
 
+MAX_BODY_BYTES = 256 * 1024
+"""A hundred times the longest answer."""
 _NOTHING_HAPPENED = frozenset({429, 503})
+_WITH_AN_OUTCOME = frozenset({200, 422})
+# What is packed could be any size when it is unpacked.
+_HEADERS = {"connection": "close", "accept-encoding": "identity"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back; `content` is read only where the status says that it tells an outcome."""
+
+    status: int
+    content: bytes
 
 
 class SimulatorGateway:
-    """Talks to one of the simulated PSPs at the client's base URL."""
+    """Talks to one of the simulated PSPs at the client's base URL.
+
+    The client's read timeout is the time that a whole call may take.
+    """
 
     def __init__(self, client: httpx.Client, name: str = "simulator") -> None:
         self.name = name
         self.capabilities = CAPABILITIES[name]
         self._client = client
+        if client.timeout.read is None:
+            raise ConfigurationError("a gateway's client needs a timeout")
+        self._seconds = client.timeout.read
         self._prefix = "" if name == "simulator" else f"/{name}"
 
     def charge(self, request: ChargeRequest) -> Outcome:
         """Ask for a charge, or for a voucher."""
         answer = self._send("POST", "/charges", key=request.key, json=_charge_body(request))
-        if answer.status_code == 200:
+        if answer.status == 200:
             return read_outcome(answer.content, request.key)
         raise _refusal(answer)
 
@@ -73,7 +99,7 @@ class SimulatorGateway:
     def refund(self, request: RefundRequest) -> RefundOutcome:
         """Ask for a refund."""
         answer = self._send("POST", "/refunds", key=request.key, json=_refund_body(request))
-        if answer.status_code in (200, 422):
+        if answer.status in _WITH_AN_OUTCOME:
             return read_refund(answer.content, request.key)
         raise _refusal(answer)
 
@@ -88,28 +114,58 @@ class SimulatorGateway:
         """Check an event's signature over its raw bytes, then read it."""
         return simulator_events.parse_event(headers, body, secrets, now)
 
-    def _send_again(self, method: str, path: str) -> httpx.Response | None:
+    def _send_again(self, method: str, path: str) -> _Answer | None:
         """Send what may be sent any number of times; None for 404."""
         try:
             answer = self._send(method, path)
         except OutcomeUnknownError as error:
             raise GatewayUnavailableError(f"{method} got no answer") from error
-        if answer.status_code == 404:
+        if answer.status == 404:
             return None
-        if answer.status_code == 200:
+        if answer.status == 200:
             return answer
-        if answer.status_code >= 500:
-            raise GatewayUnavailableError(f"{method} got HTTP {answer.status_code}")
+        if answer.status >= 500:
+            raise GatewayUnavailableError(f"{method} got HTTP {answer.status}")
         raise _refusal(answer)
 
-    def _send(self, method: str, path: str, key: str = "", **options: Any) -> httpx.Response:
-        headers = {"Idempotency-Key": key} if key else {}
+    def _send(self, method: str, path: str, key: str = "", **options: Any) -> _Answer:
+        headers = _HEADERS | ({"idempotency-key": key} if key else {})
+        deadline = Deadline(self._seconds)
+        extensions = {"trace": deadline.trace}
+        request = self._client.build_request(
+            method, self._prefix + path, headers=headers, extensions=extensions, **options
+        )
         try:
-            return self._client.request(method, self._prefix + path, headers=headers, **options)
+            with deadline.enforced():
+                answer = self._exchange(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise GatewayUnavailableError(f"no connection: {type(error).__name__}") from error
-        except httpx.HTTPError as error:
-            raise OutcomeUnknownError(f"no answer: {type(error).__name__}") from error
+        except (httpx.HTTPError, OSError) as error:
+            why = "DeadlineExceeded" if deadline.is_over else type(error).__name__
+            raise OutcomeUnknownError(f"no answer: {why}") from error
+        if deadline.is_over:
+            # A body without a length ends where the connection was cut.
+            raise OutcomeUnknownError("no answer: DeadlineExceeded")
+        return answer
+
+    def _exchange(self, request: httpx.Request) -> _Answer:
+        response = self._client.send(request, stream=True)
+        try:
+            is_read = response.status_code in _WITH_AN_OUTCOME
+            return _Answer(response.status_code, _body_of(response) if is_read else b"")
+        finally:
+            response.close()
+
+
+def _body_of(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise UnmappedAnswerError("an encoding that was not asked for")
+    body = bytearray()
+    for part in response.iter_bytes():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise UnmappedAnswerError(f"an answer of more than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 def _charge_body(request: ChargeRequest) -> dict[str, Any]:
@@ -135,9 +191,9 @@ def _refund_body(request: RefundRequest) -> dict[str, Any]:
     }
 
 
-def _refusal(answer: httpx.Response) -> RielError:
-    if answer.status_code in _NOTHING_HAPPENED:
-        return GatewayUnavailableError(f"HTTP {answer.status_code}")
-    if answer.status_code >= 500:
-        return OutcomeUnknownError(f"HTTP {answer.status_code}")
-    return UnmappedAnswerError(f"HTTP {answer.status_code}")
+def _refusal(answer: _Answer) -> RielError:
+    if answer.status in _NOTHING_HAPPENED:
+        return GatewayUnavailableError(f"HTTP {answer.status}")
+    if answer.status >= 500:
+        return OutcomeUnknownError(f"HTTP {answer.status}")
+    return UnmappedAnswerError(f"HTTP {answer.status}")

@@ -35,13 +35,15 @@ from riel.gateways.base import (
 DECLINES = {
     "card_declined": ("The card was declined.", False),
     "insufficient_funds": ("The card has insufficient funds.", False),
-    "issuer_unavailable": ("The card's bank could not be reached.", True),
+    "voucher_declined": ("No voucher was issued.", False),
+    "issuer_unavailable": ("The issuer could not be reached.", True),
 }
 """What the merchant reads for each code, and whether a new charge may succeed."""
 REFUND_DECLINES = {
     "refund_declined": "The refund was declined.",
     "exceeds_charge": "The refund exceeds what was charged.",
 }
+YEARS = range(1970, 9001)
 
 Body = dict[str, Any]
 T = TypeVar("T")
@@ -78,10 +80,14 @@ def text_of(body: Body, name: str) -> str:
 
 
 def instant_of(body: Body, name: str) -> datetime:
-    """Read an instant with its time zone; raises KeyError, TypeError or ValueError."""
+    """Read an instant with its time zone; raises KeyError, TypeError or ValueError.
+
+    At the edges of the calendar no grace can be added and no zone changed, so what lies near them
+    is no instant.
+    """
     instant = from_text(text_of(body, name))
-    if instant.tzinfo is None:
-        raise ValueError(f"{name} has no time zone")
+    if instant.tzinfo is None or instant.year not in YEARS:
+        raise ValueError(f"{name} has no time zone, or no year of ours")
     return instant
 
 

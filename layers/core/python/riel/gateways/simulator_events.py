@@ -25,6 +25,11 @@ def parse_event(
 ) -> GatewayEvent:
     """Verify an event, then read it; see Gateway.parse_event. Unknown types and fields pass."""
     verify(headers.get(SIGNATURE_HEADER), body, secrets, now)
+    return read_event(headers, body)
+
+
+def read_event(headers: Mapping[str, str], body: bytes) -> GatewayEvent:
+    """Read an event that was verified, now or when it came. Raises UnmappedAnswerError."""
     event = read_object(body)
     try:
         return _event(event, _event_id(event, headers, body))

@@ -3,6 +3,7 @@
 Powertools' asynchronous batch processor keeps the books (which record failed); the work itself is
 blocking, so it runs in threads of our own, because asyncio's default pool is only a few wide on
 Lambda. Nothing is started that can not end before the function's deadline: it goes back instead.
+What does not end all the same is abandoned with its thread, and the next batch gets new ones.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
@@ -48,20 +49,30 @@ class Batches:
         """Do all messages of a batch; the answer is a partial batch response."""
         if not event["Records"]:  # an operator, or a stage that warms its workers up
             return {"batchItemFailures": []}
+        works: dict[str, Future[str]] = {}
 
         async def one(record: SQSRecord) -> str:
-            work = asyncio.get_running_loop().run_in_executor(
-                self._threads, self._do, record, context
-            )
+            work = self._threads.submit(self._do, record, context)
+            works[record.message_id] = work
             # Whoever is not done by then is reported as failed, so that the answer for its
             # siblings is not lost with the function.
             rest = context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
-            return await asyncio.wait_for(asyncio.shield(work), max(rest, 0))
+            done = asyncio.shield(asyncio.wrap_future(work))
+            return await asyncio.wait_for(done, max(rest, 0))
 
         # A whole batch that fails is still a batch of failed messages, not a failed function.
         processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         answer = async_process_partial_response(event, one, processor, context)
+        if abandoned := [name for name, work in works.items() if not work.done()]:
+            self._leave_threads(abandoned)
         return dict(answer)
+
+    def _leave_threads(self, abandoned: list[str]) -> None:
+        # Whoever still works there may never end, and the next batch must not wait for it.
+        count("MessageAbandoned", len(abandoned))
+        logger.error("messages abandoned", extra={"message_ids": abandoned})
+        self._threads.shutdown(wait=False)
+        self._threads = ThreadPoolExecutor(WIDTH)
 
     def _do(self, record: SQSRecord, context: LambdaContext) -> str:
         if context.get_remaining_time_in_millis() < self._seconds_needed * 1000:

@@ -15,14 +15,14 @@ from riel import ids
 from riel.domain.events import refund_created
 from riel.domain.instants import to_text
 from riel.domain.money import AmountError, Money, parse_amount
-from riel.domain.payment import Ignored, Payment, Status
+from riel.domain.payment import Ignored, Payment
 from riel.domain.refund import (
-    MAX_REFUNDS,
     Refund,
     RefundStatus,
     RefundTransition,
     refundable_minor,
     reserve,
+    why_not_refundable,
 )
 from riel.errors import (
     ConflictError,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 MAX_ROUNDS = 5
 """Each lost round is another refund of this payment that was written; more at once is a fault."""
-LATE_REASON = "The payment was paid after it had been canceled."
+LATE_REASON = "The payment was canceled, so what came for it goes back."
 _LATE_FINGERPRINT = "late-payment"
 _FIELDS = ("refund_id", "payment_id", "amount", "currency", "status", "reason", "created_at")
 """In the order of the answer, which what keeps it does not keep."""
@@ -118,13 +118,14 @@ def create_refund(
 
 
 def refund_late_payment(app: App, payment: Payment) -> None:
-    """Give back what came for a payment after its cancellation, once, however often it is asked.
+    """Give back what came for a canceled payment, once for each sum, however often it is asked.
 
     Where the gateway can not refund the method, nothing happens and the payment keeps its
-    attention. Raises StoreUnavailableError.
+    attention. One that the PSP refused is not tried again: the merchant can refund it. Raises
+    StoreUnavailableError.
     """
     draft = _Draft(
-        refund_id=ids.late_refund_id(payment.payment_id),
+        refund_id=ids.late_refund_id(payment.payment_id, payment.received_minor),
         fingerprint=_LATE_FINGERPRINT,
         amount=None,
         reason=LATE_REASON,
@@ -133,7 +134,8 @@ def refund_late_payment(app: App, payment: Payment) -> None:
     )
     done = _create(app, payment, draft)
     extra = {"payment_id": payment.payment_id, "refusal": done.get("refusal")}
-    logger.info("late payment given back", extra=extra)
+    told = "late money stays" if "refusal" in done else "late money goes back"
+    logger.info(told, extra=extra)
 
 
 def _draft(
@@ -180,13 +182,9 @@ def _create(app: App, payment: Payment, draft: _Draft) -> dict[str, Any]:
 
 def _reserved(payment: Payment, amount: Money) -> Payment | ConflictError:
     """Return the payment with the amount taken of what can be refunded, or why not."""
-    why = ""
-    if payment.status != Status.COMPLETED:
-        why = f"the payment is {payment.status}; it can be refunded when it is completed"
-    elif not gateway_refunds(payment):
+    why = why_not_refundable(payment)
+    if not why and not gateway_refunds(payment):
         why = f"{payment.gateway} does not refund {payment.method} payments"
-    elif payment.refund_count >= MAX_REFUNDS:
-        why = f"the payment has {MAX_REFUNDS} refunds already"
     if why:
         return InvalidStateError(refusal(payment, why))
     after = reserve(payment, amount)

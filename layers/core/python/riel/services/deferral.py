@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from riel.observability import count
 from riel.services.doubt import LONGEST_COPY_SECONDS, T, Wait
-from riel.services.steps import RefundStep, Step, body_of
+from riel.services.steps import GiveBackError, RefundStep, Step, body_of
 from riel.store.queues import MAX_DELAY_SECONDS
 
 if TYPE_CHECKING:
@@ -44,6 +44,19 @@ def wait_for_look_up(app: App, step: Step | RefundStep, gateway: str, wait: Wait
     return f"outcome unknown, looked up again in {wait.seconds} s"
 
 
+def held(app: App, step: Step | RefundStep, seconds: float, receives: int) -> str:
+    """Let a message that finds another worker at it come after that one's lease.
+
+    It is given back (GiveBackError), which costs a receive. The last receive is not spent on that:
+    a copy comes instead, so that a message does not die of another's work.
+    """
+    wait = int(seconds) + 1
+    if receives < app.config.payments_max_receives:
+        raise GiveBackError(wait)
+    come_back(app, step, step.gateway, wait)
+    return f"held by another worker, a copy comes in {wait} s"
+
+
 def come_back(app: App, step: Step | RefundStep, gateway: str, seconds: int) -> None:
     """Send a copy that comes after so many seconds, never sooner; its waits begin anew."""
     delay = math.ceil(seconds * app.random.uniform(1, LATE_JITTER))
@@ -53,4 +66,5 @@ def come_back(app: App, step: Step | RefundStep, gateway: str, seconds: int) -> 
 def postponed(app: App, item: T) -> T:
     """Let what the index brought be brought again, when the gateway may be back."""
     wait = timedelta(seconds=app.config.gateway_retry_seconds[-1])
+    count("PaymentStepDeferred")
     return replace(item, due_at=app.clock() + wait)

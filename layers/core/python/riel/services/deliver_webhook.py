@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from riel.deadline import Deadline
 from riel.domain.instants import to_text
 from riel.errors import (
     BrokenError,
@@ -16,7 +17,6 @@ from riel.errors import (
 from riel.observability import count
 from riel.store.deliveries import DELIVERED, FAILED, PENDING, Attempt, Delivery
 from riel.webhooks import egress, schedule, sending, signing
-from riel.webhooks.deadline import Deadline
 
 if TYPE_CHECKING:
     from riel.app import App

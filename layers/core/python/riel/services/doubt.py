@@ -27,6 +27,8 @@ EARLY_MS = 1000
 """A delayed copy may come so much before its time."""
 LONGEST_COPY_SECONDS = 60
 """From here on a wait is kept by the index of what is due, not by a delayed copy."""
+SILENCE = timedelta(days=1)
+"""Of a PSP that never answers a look-up, on top of the schedule; an outage may last so long."""
 OUTCOME_UNKNOWN = "outcome_unknown"
 WINDOW_PASSED = "idempotency_window_passed"
 
@@ -81,6 +83,12 @@ def after_lost_answer(
     """Decide when to look for what was sent: it is looked for once at least after every send."""
     seconds = schedule[min(item.look_ups, len(schedule) - 1)]
     return _wait(sent(item, sent_at), seconds, now)
+
+
+def is_used_up(item: Payment | Refund, schedule: Sequence[int], now: datetime) -> bool:
+    """Whether the schedule would be over long since, had the PSP answered its look-ups at all."""
+    is_in_doubt = item.quiet_since_ms > 0
+    return is_in_doubt and now >= item.history[1].at + timedelta(seconds=sum(schedule)) + SILENCE
 
 
 def sent(item: T, at: datetime) -> T:

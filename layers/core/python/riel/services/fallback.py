@@ -31,7 +31,13 @@ def next_gateway(app: App, step: Step, payment: Payment) -> str | None:
 
 def fall_back(app: App, step: Step, payment: Payment, gateway: str) -> str:
     """Hand a claimed payment to another gateway, and give the claim back."""
-    moved = replace(payment, gateway=gateway, attention=None, attention_reason=None)
+    moved = replace(
+        payment,
+        gateway=gateway,
+        left_gateways=(*payment.left_gateways, payment.gateway),
+        attention=None,
+        attention_reason=None,
+    )
     if not app.payments.release(moved):
         return "another worker has the payment"
     again = replace(step, waits=0, gateway=gateway)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from riel.domain.instants import epoch_milliseconds
 from riel.domain.payment import Attention
 from riel.errors import (
     GatewayUnavailableError,
@@ -156,6 +157,12 @@ def after_failure(app: App, broken: Broken[T], receives: int) -> T:
     return replace(
         broken.item, attention=Attention.DEAD_LETTER, attention_reason=reason, due_at=None
     )
+
+
+def after_answer(app: App, item: T, error: Exception, receives: int) -> T:
+    """Tell in the item that we failed after the gateway had answered: it is to be looked up."""
+    now_ms = epoch_milliseconds(app.clock())
+    return after_failure(app, Broken(replace(item, quiet_since_ms=now_ms), error), receives)
 
 
 def reason_of(error: Exception) -> str:

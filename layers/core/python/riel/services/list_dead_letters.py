@@ -98,14 +98,11 @@ def _explain_event(app: App, letter: DeadLetter) -> DeadLetter:
     letter = replace(letter, about=f"{event.type or 'event'} of {event.gateway}")
     if event.state not in OPEN:
         return replace(letter, reason=f"nothing is left to do: the event is {event.state}")
+    # A look is worth the PSP's answer even where the payment is final, so its state is no reason.
+    reason = event.done or SILENT_END
     if not event.payment_id:
-        return replace(letter, reason=SILENT_END)
+        return replace(letter, reason=reason)
     payment = app.payments.get(event.payment_id)
-    subject: Payment | Refund | None = payment
-    if event.refund_id:
-        subject = app.refunds.get(event.payment_id, event.refund_id)
-    # A look is worth the PSP's answer even where the payment is final.
-    reason = subject.attention_reason if subject and subject.attention_reason else SILENT_END
     return replace(letter, payment_ids=(event.payment_id,), payment=payment, reason=reason)
 
 

@@ -19,14 +19,18 @@ class Contradiction:
     cause: str
     reason: str
 
+    @property
+    def words(self) -> str:
+        """Both in a line."""
+        return f"{self.cause}: {self.reason}"
+
 
 def mismatch(payment: Payment, outcome: Outcome) -> Contradiction | None:
     """Compare the PSP's own words with the payment."""
     if outcome.payment_id != payment.payment_id:
         return Contradiction(REFERENCE_MISMATCH, f"the PSP speaks of {outcome.payment_id!r:.60}")
     if outcome.amount != payment.amount:
-        asked, told = _text(payment.amount), _text(outcome.amount)
-        return Contradiction(AMOUNT_MISMATCH, f"asked for {asked}, the PSP says {told}")
+        return amount_mismatch(payment.amount, outcome.amount)
     if isinstance(outcome, Declined):
         return None
     if payment.gateway_reference not in (None, outcome.reference):
@@ -34,6 +38,12 @@ def mismatch(payment: Payment, outcome: Outcome) -> Contradiction | None:
     if outcome.received.currency != payment.amount.currency:
         return Contradiction(AMOUNT_MISMATCH, f"received {_text(outcome.received)}")
     return _received_mismatch(payment, outcome)
+
+
+def amount_mismatch(asked: Money, told: Money) -> Contradiction:
+    """The PSP did what we asked for with another amount."""
+    words = f"asked for {_text(asked)}, the PSP says {_text(told)}"
+    return Contradiction(AMOUNT_MISMATCH, words)
 
 
 def _received_mismatch(

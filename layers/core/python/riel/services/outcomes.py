@@ -16,6 +16,7 @@ from riel.gateways.base import Awaiting, Charged, Declined, NotFound, Outcome, V
 from riel.services.mismatch import Contradiction, mismatch
 
 VOUCHER_NOT_FOUND = "voucher_not_found"
+VOIDED_UNDERPAID = "voided_underpaid"
 VOUCHER_CLOSED = Failure("voucher_closed", "The voucher can not be paid any more.")
 OVERDUE_LOOK = timedelta(hours=1)
 """Between looks at an overdue voucher about which the PSP contradicts us."""
@@ -88,7 +89,7 @@ def _voided(outcome: Voided, now: datetime) -> Change:
         return Change(
             Status.IN_REVIEW,
             now,
-            "voided_underpaid",
+            VOIDED_UNDERPAID,
             received_minor=outcome.received.minor,
             gateway_reference=outcome.reference,
         )
@@ -100,7 +101,7 @@ def _awaiting(payment: Payment, outcome: Outcome, now: datetime) -> Verdict:
         case Charged():
             return _completed(payment, outcome, now, "gateway_charged")
         case Awaiting():
-            return _received(payment, outcome, None)
+            return _received(payment, outcome, now, None)
         case Voided():
             return _expired(payment, outcome.received.minor, now, "gateway_voided")
         case Declined():
@@ -124,19 +125,25 @@ def _given_up(payment: Payment, outcome: Outcome, now: datetime) -> Verdict:
             return _completed(payment, outcome, now, "gateway_charged_late", late)
         case Declined():
             return Unchanged()
-        case _ if outcome.received.minor and payment.attention is None:
+        case _ if outcome.received.minor and not (payment.attention or payment.acknowledged):
             # Too little, and it came before the end: nobody was told of it then.
             received = outcome.received.minor
-            attention = Attention.UNDERPAID
-            return Noted(replace(payment, received_minor=received, attention=attention))
+            return Noted(
+                replace(
+                    payment,
+                    received_minor=received,
+                    attention=Attention.UNDERPAID,
+                    attention_at=now,
+                )
+            )
         case _:
-            return _received(payment, outcome, Attention.UNDERPAID)
+            return _received(payment, outcome, now, Attention.UNDERPAID)
 
 
-def _completed_already(payment: Payment, outcome: Outcome, _: datetime) -> Verdict:
+def _completed_already(payment: Payment, outcome: Outcome, now: datetime) -> Verdict:
     if not isinstance(outcome, Charged):
         return _contrary(payment, outcome)
-    return _received(payment, outcome, Attention.OVERPAID)
+    return _received(payment, outcome, now, Attention.OVERPAID)
 
 
 def _failed_already(payment: Payment, outcome: Outcome, _: datetime) -> Verdict:
@@ -193,14 +200,20 @@ def _expired(payment: Payment, received: int, now: datetime, cause: str) -> Chan
 
 
 def _received(
-    payment: Payment, outcome: Charged | Awaiting | Voided, attention: str | None
+    payment: Payment, outcome: Charged | Awaiting | Voided, now: datetime, attention: str | None
 ) -> Verdict:
     """Note money that came without a transition."""
     received = outcome.received.minor
     if received <= payment.received_minor:
         return Unchanged()
     return Noted(
-        replace(payment, received_minor=received, attention=attention, attention_reason=None)
+        replace(
+            payment,
+            received_minor=received,
+            attention=attention,
+            attention_reason=None,
+            attention_at=now,
+        )
     )
 
 

@@ -19,6 +19,7 @@ from riel.domain.payment import Applied, Change, Payment, Status, apply, next_ch
 from riel.errors import (
     BrokenError,
     GatewayUnavailableError,
+    LeaseLostError,
     MethodUnavailableError,
     StoreUnavailableError,
     UnmappedAnswerError,
@@ -27,14 +28,16 @@ from riel.gateways.base import Declined, Outcome
 from riel.gateways.registry import find
 from riel.observability import count
 from riel.services import charging, fallback
-from riel.services.deferral import come_back, defer, postponed, wait_for_look_up
+from riel.services.deferral import come_back, defer, held, postponed, wait_for_look_up
 from riel.services.doubt import (
     LONGEST_COPY_SECONDS,
+    OUTCOME_UNKNOWN,
     Early,
     GiveUp,
     Wait,
     as_scheduled,
     is_early,
+    is_used_up,
     waiting,
 )
 from riel.services.gateway_step import (
@@ -42,6 +45,7 @@ from riel.services.gateway_step import (
     Broken,
     Errand,
     Unavailable,
+    after_answer,
     after_failure,
     run,
 )
@@ -89,7 +93,7 @@ def _step(app: App, step: Step, receives: int) -> str:
     lease = timedelta(seconds=app.config.lease_seconds)
     match app.payments.claim(step.payment_id, now, lease):
         case Held(seconds):
-            raise GiveBackError(int(seconds) + 1)
+            return held(app, step, seconds, receives)
         case Claimed(payment):
             return _claimed(app, step, payment, now + lease, receives)
         case refused:
@@ -119,7 +123,7 @@ def _ask(app: App, step: Step, payment: Payment, until: datetime, receives: int)
         raise
     match run(app, errand):
         case Answered(outcome):
-            return _answered(app, step, payment, outcome)
+            return _written(app, step, payment, outcome, receives)
         case GiveUp(cause):
             return _record(app, payment, Change(Status.IN_REVIEW, app.clock(), cause))
         case Wait() as wait:
@@ -146,6 +150,16 @@ def _errand(app: App, payment: Payment, until: datetime) -> Errand[Payment, Outc
         look_up=lambda: gateway.look_up(request.key),
         send=lambda: gateway.charge(request),
     )
+
+
+def _written(app: App, step: Step, payment: Payment, outcome: Outcome, receives: int) -> str:
+    try:
+        return _answered(app, step, payment, outcome)
+    except (StoreUnavailableError, LeaseLostError):
+        raise
+    except Exception as error:
+        app.payments.release(after_answer(app, payment, error, receives))
+        raise
 
 
 def _answered(app: App, step: Step, payment: Payment, outcome: Outcome) -> str:
@@ -178,7 +192,13 @@ def _review(contradiction: Contradiction, outcome: Outcome, now: datetime) -> Ch
     if contradiction.cause == AMOUNT_MISMATCH and not isinstance(outcome, Declined):
         # A charge of ours with another amount is ours all the same; an alien one is not.
         reference = outcome.reference
-    return Change(Status.IN_REVIEW, now, contradiction.cause, gateway_reference=reference)
+    return Change(
+        Status.IN_REVIEW,
+        now,
+        contradiction.cause,
+        note=contradiction.reason,
+        gateway_reference=reference,
+    )
 
 
 def _try_later(app: App, step: Step, payment: Payment, declined: Declined, seconds: int) -> str:
@@ -205,6 +225,9 @@ def _unavailable(app: App, step: Step, payment: Payment, why: Unavailable) -> st
     if following is not None:
         return fallback.fall_back(app, step, payment, following)
     if payment.due_at is not None:
+        if is_used_up(payment, app.config.look_up_seconds, app.clock()):
+            # The PSP answers others and never this: waiting on would be waiting for ever.
+            return _record(app, payment, Change(Status.IN_REVIEW, app.clock(), OUTCOME_UNKNOWN))
         app.payments.release(postponed(app, payment))
         return f"postponed: {why.reason}"
     done = defer(app, step, payment.gateway, why.seconds)

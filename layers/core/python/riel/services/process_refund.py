@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from riel import ids
+from riel.domain.attention import contradict
 from riel.domain.events import refund_moved
 from riel.domain.instants import epoch_milliseconds
-from riel.domain.payment import Failure, Payment
+from riel.domain.payment import Failure, Ignored, Payment
 from riel.domain.refund import (
     Refund,
     RefundApplied,
@@ -20,6 +21,7 @@ from riel.domain.refund import (
 from riel.errors import (
     BrokenError,
     GatewayUnavailableError,
+    LeaseLostError,
     MethodUnavailableError,
     StoreUnavailableError,
 )
@@ -27,19 +29,20 @@ from riel.gateways.base import Gateway, NotFound, RefundDeclined, RefundOutcome
 from riel.gateways.registry import find
 from riel.observability import count, logger
 from riel.services.charging import refund_request
-from riel.services.deferral import defer, postponed, wait_for_look_up
-from riel.services.doubt import Early, GiveUp, Wait, as_scheduled
+from riel.services.deferral import defer, held, postponed, wait_for_look_up
+from riel.services.doubt import OUTCOME_UNKNOWN, Early, GiveUp, Wait, as_scheduled, is_used_up
 from riel.services.gateway_step import (
     Answered,
     Broken,
     Errand,
     Unavailable,
+    after_answer,
     after_failure,
     look,
     run,
 )
-from riel.services.mismatch import AMOUNT_MISMATCH, REFERENCE_MISMATCH
-from riel.services.steps import GiveBackError, RefundStep
+from riel.services.mismatch import REFERENCE_MISMATCH, Contradiction, amount_mismatch
+from riel.services.steps import RefundStep
 from riel.store.claims import Held
 from riel.store.refunds import ClaimedRefund
 
@@ -71,7 +74,7 @@ def _step(app: App, step: RefundStep, receives: int) -> str:
     lease = timedelta(seconds=app.config.lease_seconds)
     match app.refunds.claim(step.payment_id, step.refund_id, now, lease):
         case Held(seconds):
-            raise GiveBackError(int(seconds) + 1)
+            return held(app, step, seconds, receives)
         case ClaimedRefund(refund):
             return _claimed(app, step, refund, now + lease, receives)
         case refused:
@@ -101,7 +104,7 @@ def _ask(
 ) -> str:
     match run(app, errand):
         case Answered(outcome):
-            return _record(app, refund, _change(refund, outcome, app.clock()))
+            return _written(app, refund, outcome, receives)
         case GiveUp(cause):
             return _record(app, refund, RefundChange(RefundStatus.IN_REVIEW, app.clock(), cause))
         case Wait() as wait:
@@ -116,6 +119,16 @@ def _ask(
         case Broken() as broken:
             app.refunds.release(after_failure(app, broken, receives))
             raise broken.error
+
+
+def _written(app: App, refund: Refund, outcome: RefundOutcome, receives: int) -> str:
+    try:
+        return _record(app, refund, _change(refund, outcome, app.clock()))
+    except (StoreUnavailableError, LeaseLostError):
+        raise
+    except Exception as error:
+        app.refunds.release(after_answer(app, refund, error, receives))
+        raise
 
 
 def _payment(app: App, refund: Refund) -> Payment:
@@ -140,12 +153,9 @@ def _errand(
 
 
 def _change(refund: Refund, outcome: RefundOutcome, now: datetime) -> RefundChange:
-    cause = _mismatch(refund, outcome)
-    if cause:
-        count("GatewayContradicted")
-        about = {"refund_id": refund.refund_id, "gateway": refund.gateway, "cause": cause}
-        logger.error("the gateway contradicts us", extra=about)
-        return RefundChange(RefundStatus.IN_REVIEW, now, cause)
+    told = _mismatch(refund, outcome)
+    if told:
+        return RefundChange(RefundStatus.IN_REVIEW, now, told.cause, note=told.reason)
     if isinstance(outcome, RefundDeclined):
         failure = Failure(outcome.code, outcome.message)
         return RefundChange(RefundStatus.FAILED, now, "gateway_declined", failure)
@@ -155,10 +165,12 @@ def _change(refund: Refund, outcome: RefundOutcome, now: datetime) -> RefundChan
     )
 
 
-def _mismatch(refund: Refund, outcome: RefundOutcome) -> str:
+def _mismatch(refund: Refund, outcome: RefundOutcome) -> Contradiction | None:
     if outcome.refund_id != refund.refund_id:
-        return REFERENCE_MISMATCH
-    return AMOUNT_MISMATCH if outcome.amount != refund.amount else ""
+        return Contradiction(REFERENCE_MISMATCH, f"the PSP speaks of {outcome.refund_id!r:.60}")
+    if outcome.amount != refund.amount:
+        return amount_mismatch(refund.amount, outcome.amount)
+    return None
 
 
 def _record(app: App, before: Refund, change: RefundChange) -> str:
@@ -172,12 +184,18 @@ def _record(app: App, before: Refund, change: RefundChange) -> str:
         event_id = ids.event_id(after.refund_id, after.sequence)
         event = refund_moved(event_id, applied.payment, after)
     app.refunds.record(before, after, event)
+    if after.status == RefundStatus.IN_REVIEW:
+        about = {"refund_id": after.refund_id, "gateway": after.gateway}
+        logger.error("the refund waits for a person", extra={**about, "cause": change.cause})
     count("Refund" + after.status.title().replace("_", ""))
     return str(after.status)
 
 
 def _unavailable(app: App, step: RefundStep, refund: Refund, why: Unavailable) -> str:
     if refund.due_at is not None:
+        if is_used_up(refund, app.config.look_up_seconds, app.clock()):
+            change = RefundChange(RefundStatus.IN_REVIEW, app.clock(), OUTCOME_UNKNOWN)
+            return _record(app, refund, change)
         app.refunds.release(postponed(app, refund))
         return f"postponed: {why.reason}"
     done = defer(app, step, refund.gateway, why.seconds)
@@ -186,7 +204,7 @@ def _unavailable(app: App, step: RefundStep, refund: Refund, why: Unavailable) -
 
 
 def _settle(app: App, step: RefundStep, refund: Refund | None) -> str:
-    if refund is None or refund.is_final or not step.look:
+    if refund is None or not step.look:
         count("RefundStepSkipped")
         return f"nothing to do: {refund.status if refund else 'absent'}"
     try:
@@ -196,9 +214,28 @@ def _settle(app: App, step: RefundStep, refund: Refund | None) -> str:
     if isinstance(outcome, NotFound):
         return f"{refund.status}: nothing new"
     change = _change(refund, outcome, app.clock())
+    if refund.is_final:
+        return _told_after_the_end(app, refund, change)
     if change.status == refund.status:
         return f"{refund.status}: still contradicted"
     return _record(app, refund, change)
+
+
+def _told_after_the_end(app: App, refund: Refund, change: RefundChange) -> str:
+    """A refund's end is never changed; a PSP that says another one afterwards is told of."""
+    said = f"outcome_changed: {refund.status}, and the PSP says {change.status}"
+    if change.note:
+        said = f"{change.cause}: {change.note}"
+    after = contradict(refund, said, app.clock())
+    if change.status == refund.status or isinstance(after, Ignored):
+        return f"{refund.status}: nothing new"
+    if not app.refunds.note(refund, after):
+        raise StoreUnavailableError("the refund is contended")
+    count("GatewayContradicted")
+    about = {"refund_id": refund.refund_id, "payment_id": refund.payment_id}
+    about |= {"gateway": refund.gateway, "reason": said}
+    logger.error("the gateway contradicts us", extra=about)
+    return f"{refund.status}: contradicted, the PSP says {change.status}"
 
 
 def _look_up(app: App, refund: Refund, gateway: Gateway) -> RefundOutcome | NotFound:

@@ -1,14 +1,16 @@
 """How much more a queue may take from the sweeper.
 
 Where a queue is long, what seems to be missing most likely waits in it already. Sending it again
-would only make the queue longer, and every minute longer still.
+would only make the queue longer, and every minute longer still. What is delayed counts: while a
+gateway is down its steps wait as delayed copies, which leave no other trace.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from threading import Lock
 
-from riel.store.limits import count_visible
+from riel.store.limits import count_visible, count_waiting
 from riel.store.queues import Queue
 
 MAX_WAITING = 5_000
@@ -18,7 +20,9 @@ MAX_WAITING = 5_000
 class QueueRoom:
     """The room of each queue, counted once in a run and used up by what the run sends."""
 
-    def __init__(self) -> None:
+    def __init__(self, delayed_is_known: Collection[str] = ()) -> None:
+        """`delayed_is_known` are the URLs of queues whose delayed messages nobody misses."""
+        self._delayed_is_known = delayed_is_known
         self._left: dict[str, int] = {}
         self._lock = Lock()
 
@@ -28,9 +32,21 @@ class QueueRoom:
         Raises StoreUnavailableError.
         """
         with self._lock:
-            left = self._left.get(queue.url)
-            if left is None:
-                left = max(0, MAX_WAITING - count_visible(queue))
-            taken = min(left, messages)
-            self._left[queue.url] = left - taken
+            taken = min(self._room_of(queue), messages)
+            self._left[queue.url] -= taken
             return taken
+
+    def take_all(self, queue: Queue, messages: int) -> bool:
+        """Take room for all of these messages, or none; raises StoreUnavailableError."""
+        with self._lock:
+            if self._room_of(queue) < messages:
+                return False
+            self._left[queue.url] -= messages
+            return True
+
+    def _room_of(self, queue: Queue) -> int:
+        if queue.url not in self._left:
+            is_known = queue.url in self._delayed_is_known
+            waiting = count_visible(queue) if is_known else count_waiting(queue)
+            self._left[queue.url] = max(0, MAX_WAITING - waiting)
+        return self._left[queue.url]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from riel.domain.instants import to_text
 from riel.domain.refund import Refund
+from riel.errors import NotFoundError
+from riel.ids import looks_like
 from riel.services.read_payment import read_payment
 from riel.store.merchants import Caller
 
@@ -20,6 +22,19 @@ def read_refunds(app: App, caller: Caller, payment_id: str) -> list[Refund]:
     """
     payment = read_payment(app, caller, payment_id)
     return app.refunds.of_payment(payment.payment_id) if payment.refund_count else []
+
+
+def read_refund(app: App, caller: Caller, payment_id: str, refund_id: str) -> Refund:
+    """Read one refund of a payment, strongly consistent.
+
+    An unknown or malformed id raises NotFoundError, a foreign payment the same as an unknown one.
+    """
+    payment = read_payment(app, caller, payment_id)
+    is_id = looks_like("re", refund_id)
+    refund = app.refunds.get(payment.payment_id, refund_id) if is_id else None
+    if refund is None:
+        raise NotFoundError("no such refund")
+    return refund
 
 
 def refund_view(refund: Refund) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from riel import ids
@@ -70,18 +71,27 @@ def _verified(
         count("GatewayEventUnreadable")
         logger.error("a signed event can not be read", extra={"gateway": gateway})
         return _unreadable(app, gateway, body, traceparent)
-    return InboxEvent(
+    event = InboxEvent(
         inbox_id=ids.inbox_id(gateway, _sayable(told.event_id)),
         gateway=gateway,
-        event_id=_short(told.event_id),
+        event_id="",
         received_at=app.clock(),
         body=_keep(body),
+        traceparent=traceparent,
+    )
+    return with_words_of(told, event)
+
+
+def with_words_of(told: GatewayEvent, event: InboxEvent) -> InboxEvent:
+    """Say of an event what its body says, as far as a table takes it."""
+    return replace(
+        event,
+        event_id=_short(told.event_id),
         type=_short(told.type),
         livemode=told.livemode,
         at=told.at,
         payment_id=_short(told.payment_id),
         refund_id=_short(told.refund_id),
-        traceparent=traceparent,
     )
 
 

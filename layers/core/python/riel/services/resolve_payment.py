@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from riel import ids
 from riel.domain.events import payment_moved
-from riel.domain.payment import Applied, Change, Failure, Payment, Status, apply
-from riel.errors import FieldProblem, InvalidRequestError, InvalidStateError, NotFoundError
+from riel.domain.money import AmountError, Money, parse_amount
+from riel.domain.payment import Applied, Attention, Change, Failure, Payment, Status, apply
+from riel.errors import (
+    BrokenError,
+    FieldProblem,
+    InvalidRequestError,
+    InvalidStateError,
+    NotFoundError,
+)
+from riel.services.mismatch import AMOUNT_MISMATCH, REFERENCE_MISMATCH
+from riel.services.outcomes import VOIDED_UNDERPAID
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -17,13 +27,18 @@ MAX_REASON_LENGTH = 500
 CAUSE = "resolved_by_operator"
 # The operator's reason is ours; the merchant is told no more than that the review is over.
 FAILURE = Failure("review_failed", "After a review, the payment was not completed.")
+UNSURE_WHAT_CAME = frozenset({AMOUNT_MISMATCH, REFERENCE_MISMATCH, VOIDED_UNDERPAID})
+"""Causes of a review after which the payment's amount is no good guess of what came."""
 
 
-def resolve_payment(app: App, payment_id: str, decision: Status, who: str, why: str) -> Payment:
+def resolve_payment(
+    app: App, payment_id: str, decision: Status, who: str, why: str, received: str | None = None
+) -> Payment:
     """Move a payment out of review, and tell its merchant; returns the payment after it.
 
-    `completed` counts the whole amount as received. Raises NotFoundError, InvalidRequestError, or
-    InvalidStateError where the payment is not (or no longer) in review.
+    `received` is what came of a payment that is `completed`, in major units: its whole amount
+    unless told, and it has to be told where the PSP has spoken of another. Raises NotFoundError,
+    InvalidRequestError, or InvalidStateError where the payment is not (or no longer) in review.
     """
     why = why.strip()
     if not why or len(why) > MAX_REASON_LENGTH or decision not in DECISIONS:
@@ -33,9 +48,12 @@ def resolve_payment(app: App, payment_id: str, decision: Status, who: str, why: 
     if payment is None:
         raise NotFoundError("no such payment")
     # In review the only edges are the two decisions, but elsewhere they are the gateway's.
-    applied = apply(payment, _change(app, payment, decision, f"{who}: {why}"))
-    if payment.status != Status.IN_REVIEW or not isinstance(applied, Applied):
+    if payment.status != Status.IN_REVIEW:
         raise InvalidStateError(f"{payment_id} is {payment.status}, not in review")
+    came = _received(payment, decision, received)
+    applied = apply(payment, _change(app.clock(), payment, decision, came, f"{who}: {why}"))
+    if not isinstance(applied, Applied):
+        raise BrokenError(f"{payment_id}: {applied.reason}")
     after = applied.payment
     event = payment_moved(ids.event_id(payment_id, after.sequence), after)
     if not app.payments.move(payment, after, event):
@@ -43,13 +61,51 @@ def resolve_payment(app: App, payment_id: str, decision: Status, who: str, why: 
     return after
 
 
-def _change(app: App, payment: Payment, decision: Status, note: str) -> Change:
-    is_completed = decision is Status.COMPLETED
+def _received(payment: Payment, decision: Status, told: str | None) -> Money | None:
+    """What came, as the operator says; None where nothing is to be recorded."""
+    if decision is Status.FAILED:
+        if told is None:
+            return None
+        raise _refused("received_invalid", "only what is resolved as completed has received money")
+    review = payment.history[-1]
+    if told is None and review.cause in UNSURE_WHAT_CAME:
+        raise _refused("required", f"in review for {review.cause}: {_said(payment)}")
+    try:
+        return payment.amount if told is None else parse_amount(told, payment.amount.currency)
+    except AmountError as error:
+        raise _refused(error.code, str(error)) from error
+
+
+def _said(payment: Payment) -> str:
+    """What the PSP said when the review began, as far as it was kept."""
+    told = payment.history[-1].note
+    if told or not payment.received_minor:
+        return told or "the PSP contradicts us"
+    currency = payment.amount.currency
+    received = Money(payment.received_minor, currency)
+    return f"asked for {payment.amount} {currency}, the PSP has received {received} {currency}"
+
+
+def _refused(code: str, message: str) -> InvalidRequestError:
+    return InvalidRequestError((FieldProblem("received", code, message),))
+
+
+def _change(
+    now: datetime, payment: Payment, decision: Status, came: Money | None, note: str
+) -> Change:
     return Change(
         decision,
-        app.clock(),
+        now,
         CAUSE,
         note=note,
-        failure=None if is_completed else FAILURE,
-        received_minor=payment.amount.minor if is_completed else None,
+        failure=None if decision is Status.COMPLETED else FAILURE,
+        received_minor=came.minor if came else None,
+        attention=_attention(came, payment.amount) if came else None,
     )
+
+
+def _attention(came: Money, asked: Money) -> Attention | None:
+    """What the merchant should look at before delivering."""
+    if came.minor == asked.minor:
+        return None
+    return Attention.OVERPAID if came.minor > asked.minor else Attention.UNDERPAID

@@ -12,8 +12,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from riel import ids
+from riel.domain.attention import contradict
 from riel.domain.events import payment_moved
-from riel.domain.payment import Applied, Attention, Change, Payment, Status, apply
+from riel.domain.payment import Applied, Change, Ignored, Payment, Status, apply
+from riel.domain.refund import refundable_minor
 from riel.errors import BrokenError, GatewayUnavailableError, StoreUnavailableError
 from riel.gateways.base import Awaiting, NotFound, Outcome
 from riel.gateways.registry import find
@@ -59,8 +61,10 @@ def is_open(payment: Payment) -> bool:
 
 
 def refund_if_late(app: App, payment: Payment) -> None:
-    """Send the money of a canceled payment back; a repeat makes no second refund."""
-    if payment.status == Status.COMPLETED and payment.history[-2].status == Status.CANCELED:
+    """Send all that came for a canceled payment back; a repeat makes no second refund."""
+    # Enough of it completes the payment all the same, by the late edge.
+    was_canceled = Status.CANCELED in (line.status for line in payment.history[-2:])
+    if was_canceled and refundable_minor(payment) > 0:
         refund_late_payment(app, payment)
 
 
@@ -70,8 +74,7 @@ def grace(app: App) -> timedelta:
 
 
 def contradicted(payment: Payment, contradiction: Contradiction) -> None:
-    """Tell operators that a PSP contradicts us."""
-    count("GatewayContradicted")
+    """Tell in the log that a PSP contradicts us."""
     about = {"payment_id": payment.payment_id, "gateway": payment.gateway}
     about |= {"cause": contradiction.cause, "reason": contradiction.reason}
     logger.error("the gateway contradicts us", extra=about)
@@ -96,11 +99,19 @@ def _write(app: App, payment: Payment, verdict: Verdict) -> str | None:
         case Change():
             return _move(app, payment, verdict)
         case Noted(payment=after):
-            return "noted" if app.payments.note(payment, after) else None
+            return _note(app, payment, after)
         case Contradiction():
             return _note_contradiction(app, payment, verdict)
         case Unchanged():
             return f"{payment.status}: nothing new"
+
+
+def _note(app: App, before: Payment, after: Payment) -> str | None:
+    if not app.payments.note(before, after):
+        return None
+    # Should we die here, the next step sees the money and does it.
+    refund_if_late(app, after)
+    return "noted"
 
 
 def _move(app: App, before: Payment, change: Change) -> str | None:
@@ -117,13 +128,13 @@ def _move(app: App, before: Payment, change: Change) -> str | None:
 
 
 def _note_contradiction(app: App, payment: Payment, told: Contradiction) -> str | None:
-    contradicted(payment, told)
     if payment.status == Status.IN_REVIEW:
         return "in_review: still contradicted"
-    after = replace(
-        payment,
-        attention=Attention.CONTRADICTION,
-        attention_reason=f"{told.cause}: {told.reason}",
-        due_at=next_overdue_look(payment, app.clock(), grace(app)),
-    )
+    raised = contradict(payment, told.words, app.clock())
+    if isinstance(raised, Ignored):
+        raised = payment
+    else:
+        contradicted(payment, told)
+        count("GatewayContradicted")
+    after = replace(raised, due_at=next_overdue_look(payment, app.clock(), grace(app)))
     return f"contradicted: {told.cause}" if app.payments.note(payment, after) else None

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from riel.deadline import Deadline
 from riel.errors import StoreUnavailableError
 from riel.observability import measure_seconds
 from riel.services.queue_room import QueueRoom
 from riel.services.sweep_due import sweep_due
 from riel.services.sweep_outbox import sweep_lane
-from riel.webhooks.deadline import Deadline
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -35,7 +35,9 @@ def sweep(app: App, seconds: float) -> Swept:
     A part that the store fails does not keep the others; its error is raised at the end, and no
     lag is told then, because nobody knows it.
     """
-    done, room, whole = Swept(), QueueRoom(), Deadline(seconds)
+    # What is delayed among the webhooks was tried, so the sweeper does not miss it.
+    room = QueueRoom(delayed_is_known={app.config.webhooks_queue_url})
+    done, whole = Swept(), Deadline(seconds)
     failures: list[StoreUnavailableError] = []
     parts = len(app.config.sweep_ages_seconds) + 1
     try:

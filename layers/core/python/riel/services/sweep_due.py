@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from riel.deadline import Deadline
 from riel.observability import count
 from riel.services.queue_room import QueueRoom
 from riel.store.due import DueItem
-from riel.store.keys import DUE_SHARDS, INBOX_QUEUE
+from riel.store.keys import DUE_SHARDS, INBOX_QUEUE, WATCHED_SHARD
 from riel.store.queues import Queue
-from riel.webhooks.deadline import Deadline
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -46,7 +46,7 @@ def sweep_due(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
     """
     now = app.clock()
     start = int(now.timestamp()) // 60 % DUE_SHARDS
-    shards = [(start + n) % DUE_SHARDS for n in range(DUE_SHARDS)]
+    shards = [*((start + n) % DUE_SHARDS for n in range(DUE_SHARDS)), WATCHED_SHARD]
     _ = app.due, app.payments_queue  # built here: threads share them, and may not race to make them
     with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
         done = list(pool.map(lambda shard: _sweep_shard(app, shard, now, room, deadline), shards))

@@ -74,11 +74,14 @@ class Claims:
         present = {name: value for name, value in fields.items() if value is not None}
         sets = ", ".join(f"#{name} = :{name}" for name in present)
         absent = ", ".join(f"#{name}" for name in fields if name not in present)
-        names = {f"#{name}": name for name in fields}
-        values = {f":{name}": value for name, value in present.items()} | {":fence": fence}
+        names = {f"#{name}": name for name in fields} | {"#status": "status"}
+        values = {f":{name}": value for name, value in present.items()}
+        values |= {":fence": fence, ":processing": _PROCESSING}
         expression = f"SET {sets}" + (f" REMOVE {absent}" if absent else "")
+        # The fence alone would not tell a result that was written although its answer was lost.
+        condition = "fence = :fence AND #status = :processing"
         try:
-            self._update(key, expression, "fence = :fence", values, names)
+            self._update(key, expression, condition, values, names)
         except ConditionFailedError:
             return False
         return True

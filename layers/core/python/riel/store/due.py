@@ -1,4 +1,4 @@
-"""What waits for a time, from the sparse keys-only index `due` of the payments table.
+"""What waits for a time or a person, from the sparse keys-only index `due` of the payments table.
 
 The index says all that its reader needs: when, in which queue, and about what. It may lag by a
 second behind the table, so an entry may tell of a time that was changed since.
@@ -37,6 +37,20 @@ class DueItem:
     sort_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A payment that waits for a person, or with `sort_key` a refund of it."""
+
+    payment_id: str
+    sort_key: str
+
+    @property
+    def refund_id(self) -> str:
+        """Which refund waits; empty for the payment itself."""
+        prefix = keys.refund("")
+        return self.sort_key.removeprefix(prefix) if self.sort_key.startswith(prefix) else ""
+
+
 class DueStore:
     """Reads the index, and moves what is in it to a later time."""
 
@@ -67,18 +81,45 @@ class DueStore:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
+    def waiting(self, partition: str, limit: int) -> list[Waiting]:
+        """Read up to `limit` entries of a partition that persons read, in their order."""
+        found: list[Waiting] = []
+        for page in self._pages(partition, Limit=limit):
+            found += [Waiting(item["pk"]["S"], item["sk"]["S"]) for item in page["Items"]]
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def count(self, partition: str) -> int:
+        """Count the entries of a partition; may lag by seconds."""
+        return sum(page["Count"] for page in self._pages(partition, Select="COUNT"))
+
+    def _pages(self, partition: str, **more: Any) -> Iterator[Any]:
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": INDEX,
+            "KeyConditionExpression": "due_pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": partition}},
+            **more,
+        }
+        while True:
+            page = call(self._dynamodb.query, **request)
+            yield page
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
     def postpone(self, due: DueItem, at: datetime) -> bool:
         """Move an entry to a later time; False when it was moved, or is gone, since it was read."""
-        due_pk, due_sk = keys.due_key(at, due.queue, *due.subject)
+        _, due_sk = keys.due_key(at, due.queue, *due.subject)
         try:
             call(
                 self._dynamodb.update_item,
                 TableName=self._table,
                 Key=due.key,
-                UpdateExpression="SET due_pk = :pk, due_sk = :sk",
+                UpdateExpression="SET due_sk = :sk",
                 ConditionExpression="due_sk = :seen",
                 ExpressionAttributeValues={
-                    ":pk": {"S": due_pk},
                     ":sk": {"S": due_sk},
                     ":seen": {"S": due.sort_key},
                 },

@@ -1,8 +1,10 @@
 """The inbox: every event that a PSP sent, once, with what became of it.
 
 An event is deleted 90 days after it came, by the table's TTL, unless it is still unmatched: what
-nobody could place is never dropped. What needs a person stands in the index `due` under its state,
-where the sweeper does not look, so that it can be listed.
+nobody could place is never dropped. One that a person has closed is kept for 90 days more, with who
+did it and why. What needs a person stands in the index `due` under its state, where the sweeper
+does not look, so that it can be listed. A new event is due there from its first moment on, so that
+the sweeper brings what nobody has looked into.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from riel.domain.instants import epoch_milliseconds, from_text, to_text
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 LIFE = timedelta(days=90)
+UNHEARD = timedelta(minutes=5)
+"""So long after it came, the sweeper brings an event whose own message led to nothing."""
 
 
 class State(StrEnum):
@@ -35,6 +40,8 @@ class State(StrEnum):
     """About a payment of another gateway or mode; ignored."""
     UNREADABLE = "unreadable"
     """Signed by the PSP, and not understood."""
+    CLOSED = "closed"
+    """An operator has dealt with it."""
 
 
 OPEN = frozenset({State.RECEIVED, State.UNMATCHED})
@@ -110,17 +117,42 @@ class InboxStore:
         place = _place_of(event, state) if state in NEED_A_PERSON else None
         return self._move(event, state, done, place)
 
-    def wait(self, event: InboxEvent, due_at: datetime | None) -> bool:
-        """Keep an event as unmatched; the sweeper brings it back at `due_at`, if that is given."""
-        place = keys.due_key(due_at, keys.INBOX_QUEUE, event.inbox_id) if due_at else None
-        return self._move(event, State.UNMATCHED, "", place)
+    def close(self, event: InboxEvent, done: str, at: datetime) -> bool:
+        """Take an event off the list of what needs a person; False when it was settled already."""
+        return self._move(event, State.CLOSED, done, None, kept_from=at)
+
+    def wait(
+        self,
+        event: InboxEvent,
+        due_at: datetime | None,
+        state: State = State.UNMATCHED,
+        done: str = "",
+    ) -> bool:
+        """Keep an event open; the sweeper brings it back at `due_at`, if that is given."""
+        place = _due(event, due_at) if due_at else None
+        return self._move(event, state, done, place, kept_from=due_at)
+
+    def leave(self, event: InboxEvent, why: str) -> bool:
+        """Keep an event open for its dead letter alone: the sweeper does not bring it back."""
+        return self._move(event, event.state, why, None)
+
+    def begin_anew(self, before: InboxEvent, after: InboxEvent, due_at: datetime) -> bool:
+        """Write what an event's body is read to say now, as if it had just come."""
+        place = _due(before, due_at)
+        return self._move(before, State.RECEIVED, "", place, due_at, _read_fields(after))
 
     def _move(
-        self, event: InboxEvent, state: State, done: str, place: tuple[str, str] | None
+        self,
+        event: InboxEvent,
+        state: State,
+        done: str,
+        place: tuple[str, str] | None,
+        kept_from: datetime | None = None,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> bool:
-        fields = {"state": str(state), "done": done} | _index_fields(place)
+        fields = {**more, "state": str(state), "done": done, **_index_fields(place)}
         if state is not State.UNMATCHED:
-            fields["expires_at"] = _expiry(event)
+            fields["expires_at"] = _expiry(kept_from or event.received_at)
         sets = {name: value for name, value in fields.items() if value not in (None, "")}
         removes = {"due_pk", "due_sk", "done", "expires_at"} - sets.keys()
         removing = f" REMOVE {', '.join(f'#{name}' for name in sorted(removes))}" if removes else ""
@@ -166,35 +198,51 @@ def _place_of(event: InboxEvent, state: State) -> tuple[str, str]:
     return keys.inbox_partition(state), f"{to_text(event.received_at)}#{event.inbox_id}"
 
 
+def _due(event: InboxEvent, at: datetime) -> tuple[str, str]:
+    return keys.due_key(at, keys.INBOX_QUEUE, event.inbox_id)
+
+
+def _place_at_first(event: InboxEvent) -> tuple[str, str] | None:
+    if event.state is State.RECEIVED:
+        return _due(event, event.received_at + UNHEARD)
+    return _place_of(event, event.state) if event.state in NEED_A_PERSON else None
+
+
 def _index_fields(place: tuple[str, str] | None) -> dict[str, Any]:
     return {"due_pk": place[0], "due_sk": place[1]} if place else {}
 
 
-def _expiry(event: InboxEvent) -> int:
-    return epoch_milliseconds(event.received_at + LIFE) // 1000
+def _expiry(kept_from: datetime) -> int:
+    return epoch_milliseconds(kept_from + LIFE) // 1000
 
 
 def _fields(event: InboxEvent) -> dict[str, Any]:
-    place = _place_of(event, event.state) if event.state in NEED_A_PERSON else None
     return {
         "pk": event.inbox_id,
         "sk": keys.INBOX,
         "gateway": event.gateway,
-        "event_id": event.event_id,
         "received_at": to_text(event.received_at),
         "state": str(event.state),
-        "type": event.type,
-        "livemode": event.livemode,
-        "at": to_text(event.at) if event.at else None,
-        "payment_id": event.payment_id,
-        "refund_id": event.refund_id,
+        **_read_fields(event),
         "traceparent": event.traceparent,
         "body": event.body.text,
         "body_encoding": event.body.encoding,
         "body_sha256": event.body.sha256,
         "body_size": event.body.size,
-        "expires_at": _expiry(event),
-        **_index_fields(place),
+        "expires_at": _expiry(event.received_at),
+        **_index_fields(_place_at_first(event)),
+    }
+
+
+def _read_fields(event: InboxEvent) -> dict[str, Any]:
+    """What the adapter read in the body."""
+    return {
+        "event_id": event.event_id,
+        "type": event.type,
+        "livemode": event.livemode,
+        "at": to_text(event.at) if event.at else None,
+        "payment_id": event.payment_id,
+        "refund_id": event.refund_id,
     }
 
 

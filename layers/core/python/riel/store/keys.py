@@ -9,6 +9,7 @@
     payments   quarantine#<queue>              <message_id>             a dead letter put aside
     payments   index `due`: due#<shard>, <due_at>#<queue>#<payment_id>[#<refund_id>] or <inbox_id>
     payments   index `due`: inbox#<state>, <received_at>#<inbox_id>: a PSP's event for a person
+    payments   index `due`: review#<why>, <since>#<payment_id>[#<refund_id>]: what a person looks at
     payments   index `listing`: <merchant>#<mode>#<shard>, <created_at>#<payment_id>
     outbox     <minute>#<shard>                <at>#<event_id>          one event, for 14 days
     merchants  merchant#<merchant_id>          (none)                   name, secrets, limits, keys
@@ -24,8 +25,9 @@ write per payment, and a partition takes 1,000 of them a second, so a merchant h
 625 payments a second that it may send: 1 for most, 16 for 10,000. It has no day in it, because
 an index's partition may grow without end, and a merchant with few payments would be read day by
 empty day. The index of what is due is sparse: only what waits for a time has its keys, so a card
-payment that goes well never costs a write there. The outbox is sharded for the same reason and
-bucketed by minute, so that a range of time can be read by query.
+payment that goes well never costs a write there. What is due and waits for a person all the same
+has a shard of its own, so that both the sweeper and the person find it. The outbox is sharded for
+the listing's reason and bucketed by minute, so that a range of time can be read by query.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ INBOX = "inbox"
 INBOX_QUEUE = "gateway-events"
 SWITCHES = "switches"
 DUE_SHARDS = 16
+WATCHED_SHARD = 16
+"""One more shard of what is due: payments that a person should look at meanwhile."""
 
 
 def delivery(event_id: str) -> str:
@@ -79,6 +83,26 @@ def due_key(at: datetime, queue: str, *subject: str) -> tuple[str, str]:
     return due_partition(shard), "#".join((to_text(at), queue, *subject))
 
 
+def watched_key(at: datetime, queue: str, *subject: str) -> tuple[str, str]:
+    """Partition and sort key of what is due and waits for a person."""
+    return due_partition(WATCHED_SHARD), due_key(at, queue, *subject)[1]
+
+
+def is_due(partition: str) -> bool:
+    """Whether the sweeper reads this partition of the index."""
+    return partition.startswith("due#")
+
+
+def review_partition(why: str) -> str:
+    """Partition of the same index for what waits for a person alone, by why it does."""
+    return f"review#{why}"
+
+
+def review_key(why: str, since: datetime, *subject: str) -> tuple[str, str]:
+    """Partition and sort key of what waits for a person alone."""
+    return review_partition(why), "#".join((to_text(since), *subject))
+
+
 def inbox_partition(state: str) -> str:
     """Partition of the same index for the events of one state that wait for a person."""
     return f"inbox#{state}"
@@ -107,9 +131,13 @@ def outbox_partition(at: datetime, shard: int) -> str:
     return f"{to_text(at)[:16]}#{shard:02d}"
 
 
-def outbox_key(at: datetime, event_id: str) -> tuple[str, str]:
-    """Partition and sort key of an event in the outbox."""
-    return outbox_partition(at, spread(event_id, SHARDS)), f"{to_text(at)}#{event_id}"
+def outbox_key(at: datetime, payment_id: str, event_id: str) -> tuple[str, str]:
+    """Partition and sort key of an event in the outbox.
+
+    A payment's events of one minute share a shard, so the later one tells that the first one had
+    its effect (see the sweeper).
+    """
+    return outbox_partition(at, spread(payment_id, SHARDS)), f"{to_text(at)}#{event_id}"
 
 
 def merchant(merchant_id: str) -> str:

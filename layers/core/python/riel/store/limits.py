@@ -167,8 +167,21 @@ def count_visible(queue: Queue) -> int:
 
     Raises StoreUnavailableError.
     """
+    return _depth(queue)["visible"]
+
+
+def count_waiting(queue: Queue) -> int:
+    """Count what waits to be received, now or after its delay: not in flight, and approximately.
+
+    Raises StoreUnavailableError.
+    """
+    depth = _depth(queue)
+    return depth["visible"] + depth["delayed"]
+
+
+def _depth(queue: Queue) -> dict[str, int]:
     try:
-        return queue.depth()["visible"]
+        return queue.depth()
     except (ClientError, BotoCoreError) as error:
         raise StoreUnavailableError(f"depth of {queue.url}: {error}") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def put_action(table: str, event: Event) -> dict[str, Any]:
     """Build the transaction's action that writes the event."""
-    pk, sk = keys.outbox_key(event.at, event.event_id)
+    pk, sk = keys.outbox_key(event.at, event.payment_id, event.event_id)
     fields = {
         "pk": pk,
         "sk": sk,
@@ -69,6 +69,39 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """How far a reader of the outbox is: in a shard of a minute, behind the sort key `after`."""
+
+    minute: datetime
+    shard: int = 0
+    after: str = ""
+
+    def __str__(self) -> str:
+        """Write it as `<minute>#<shard>#<after>`."""
+        return f"{keys.outbox_partition(self.minute, self.shard)}#{self.after}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Read what `str` gave."""
+        minute, shard, after = text.split("#", 2)
+        return cls(from_text(f"{minute}Z"), int(shard), after)
+
+    def next_shard(self) -> Place:
+        """Go on to where the next shard, or the next minute, begins."""
+        if self.shard + 1 < keys.SHARDS:
+            return Place(self.minute, self.shard + 1)
+        return Place(self.minute + timedelta(minutes=1))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was read from one place on, and the place from which to read on."""
+
+    entries: list[Event | Unreadable]
+    next: Place
+
+
 class OutboxStore:
     """Reads ranges of the outbox."""
 
@@ -87,10 +120,26 @@ class OutboxStore:
     def scan(self, start: datetime, end: datetime) -> Iterator[Event | Unreadable]:
         """Yield what `between` does, and what can not be read without stopping there."""
         for item in self._items(start, end):
-            try:
-                yield read_event(item)
-            except MalformedMessageError as error:
-                yield Unreadable(f"{item['pk']['S']} {item['sk']['S']}", str(error))
+            yield _read_entry(item)
+
+    def page(self, place: Place, limit: int) -> Page:
+        """Read up to so many records of one shard, in one query."""
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {
+                ":pk": {"S": keys.outbox_partition(place.minute, place.shard)}
+            },
+            "Limit": limit,
+        }
+        if place.after:
+            request["KeyConditionExpression"] += " AND sk > :after"
+            request["ExpressionAttributeValues"][":after"] = {"S": place.after}
+        found = call(self._dynamodb.query, **request)
+        entries = [_read_entry(item) for item in found["Items"]]
+        if "LastEvaluatedKey" not in found:
+            return Page(entries, place.next_shard())
+        return Page(entries, replace(place, after=found["LastEvaluatedKey"]["sk"]["S"]))
 
     def _items(self, start: datetime, end: datetime) -> Iterator[Item]:
         minute = start.replace(second=0, microsecond=0)
@@ -114,3 +163,10 @@ class OutboxStore:
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _read_entry(item: Item) -> Event | Unreadable:
+    try:
+        return read_event(item)
+    except MalformedMessageError as error:
+        return Unreadable(f"{item['pk']['S']} {item['sk']['S']}", str(error))

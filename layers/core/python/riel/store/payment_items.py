@@ -8,7 +8,17 @@ from typing import Any
 
 from riel.domain.instants import from_text, to_text
 from riel.domain.money import Money
-from riel.domain.payment import Failure, Method, NextAction, Payment, Status, Transition
+from riel.domain.payment import (
+    Acknowledgement,
+    Failure,
+    Method,
+    NextAction,
+    Payment,
+    Status,
+    Transition,
+    waits_since,
+    waits_why,
+)
 from riel.store import keys
 from riel.store.items import Item, from_item, to_item
 
@@ -64,7 +74,7 @@ def write_payment(payment: Payment, listing_shards: int = 1) -> Item:
 def changing_fields(payment: Payment) -> dict[str, Any]:
     """The fields that a transition may change; None or 0 where there is nothing to say."""
     failure = payment.failure
-    due_pk, due_sk = due_key(payment)
+    attention_at = payment.attention_at if payment.attention else None
     return {
         "status": str(payment.status),
         "sequence": payment.sequence,
@@ -72,27 +82,37 @@ def changing_fields(payment: Payment) -> dict[str, Any]:
         "failure": {"code": failure.code, "message": failure.message} if failure else None,
         "attention": payment.attention,
         "attention_reason": payment.attention_reason,
+        "attention_at": to_text(attention_at) if attention_at else None,
         "received_minor": payment.received_minor or None,
         "gateway_reference": payment.gateway_reference,
         "next_action": _write_action(payment.next_action),
         "cancellation_id": payment.cancellation_id,
-        "due_pk": due_pk,
-        "due_sk": due_sk,
+        **index_fields(payment),
     }
 
 
-def due_key(payment: Payment) -> tuple[str | None, str | None]:
-    """Where the payment stands in the index of what is due, if it does."""
-    if payment.due_at is None:
-        return None, None
-    return keys.due_key(payment.due_at, payment.gateway, payment.payment_id)
+def index_fields(payment: Payment) -> dict[str, str | None]:
+    """Where the payment stands in the index of what is due or waits for a person, if it does."""
+    subject = payment.gateway, payment.payment_id
+    since = waits_since(payment)
+    if payment.due_at:
+        key_of = keys.watched_key if since else keys.due_key
+        return place(*key_of(payment.due_at, *subject))
+    if since is None:
+        return place()
+    return place(*keys.review_key(waits_why(payment), since, payment.payment_id))
+
+
+def place(due_pk: str | None = None, due_sk: str | None = None) -> dict[str, str | None]:
+    """Word a place in the index, or none."""
+    return {"due_pk": due_pk, "due_sk": due_sk}
 
 
 def read_payment(item: Mapping[str, Any]) -> Payment:
     """Read a payment from its item."""
     fields = from_item(item)
     failure = fields.get("failure")
-    processed_at = fields.get("processed_at")
+    processed_at, attention_at = fields.get("processed_at"), fields.get("attention_at")
     return Payment(
         payment_id=fields["pk"],
         merchant_id=fields["merchant_id"],
@@ -118,9 +138,12 @@ def read_payment(item: Mapping[str, Any]) -> Payment:
         next_action=_read_action(fields.get("next_action")),
         attention=fields.get("attention"),
         attention_reason=fields.get("attention_reason"),
+        attention_at=from_text(attention_at) if attention_at else None,
+        acknowledged=read_acknowledged(fields),
         gateway_reference=fields.get("gateway_reference"),
         cancellation_id=fields.get("cancellation_id"),
         declines=tuple(fields.get("declines", ())),
+        left_gateways=tuple(fields.get("left_gateways", ())),
         fence=fields.get("fence", 0),
         quiet_since_ms=fields.get("quiet_since", 0),
         unknown_outcomes=fields.get("unknown_outcomes", 0),
@@ -132,8 +155,17 @@ def read_payment(item: Mapping[str, Any]) -> Payment:
 
 def read_due(fields: Mapping[str, Any]) -> datetime | None:
     """When an item is due, from its key in the index."""
-    sort_key = fields.get("due_sk")
-    return from_text(sort_key.partition("#")[0]) if sort_key else None
+    if not keys.is_due(fields.get("due_pk", "")):
+        return None
+    return from_text(fields["due_sk"].partition("#")[0])
+
+
+def read_acknowledged(fields: Mapping[str, Any]) -> tuple[Acknowledgement, ...]:
+    """What operators have acknowledged of an item, the oldest first."""
+    return tuple(
+        Acknowledgement(done["what"], done["who"], done["why"], from_text(done["at"]))
+        for done in fields.get("acknowledged", ())
+    )
 
 
 def _write_action(action: NextAction | None) -> dict[str, str] | None:

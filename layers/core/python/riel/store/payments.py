@@ -15,7 +15,7 @@ from riel.store.dynamodb import ConditionFailedError, call, transact
 from riel.store.items import Item, encode
 from riel.store.payment_items import (
     changing_fields,
-    due_key,
+    index_fields,
     read_payment,
     write_payment,
     write_transition,
@@ -119,7 +119,6 @@ class PaymentStore:
 
         `quiet_since_ms` takes the lease's place. False when another worker has the claim already.
         """
-        due_pk, due_sk = due_key(payment)
         fields = {
             "lease_until": payment.quiet_since_ms,
             "unknown_outcomes": payment.unknown_outcomes or None,
@@ -127,10 +126,10 @@ class PaymentStore:
             "not_before": payment.not_before_ms or None,
             "declines": payment.declines or None,
             "gateway": payment.gateway,
+            "left_gateways": payment.left_gateways or None,
             "attention": payment.attention,
             "attention_reason": payment.attention_reason,
-            "due_pk": due_pk,
-            "due_sk": due_sk,
+            **index_fields(payment),
         }
         return self._claims.release(self._key(payment.payment_id), payment.fence, fields)
 

@@ -6,6 +6,7 @@ letters aside, one at a time, so no such key is hot.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -86,21 +87,39 @@ class QuarantineStore:
         item = answer.get("Item")
         return _read(item) if item else None
 
-    def of_queue(self, queue: str) -> list[PutAside]:
-        """Read a queue's letters that were not released, the first put aside first."""
-        request: dict[str, Any] = {
+    def of_queue(self, queue: str, payment_id: str = "") -> list[PutAside]:
+        """Read a queue's letters that were not released, the first put aside first.
+
+        With `payment_id`, only those that are about this payment.
+        """
+        request = self._unreleased(queue)
+        if payment_id:
+            request["FilterExpression"] += " AND contains(payment_ids, :payment)"
+            request["ExpressionAttributeValues"][":payment"] = encode(payment_id)
+        pages = self._pages(request)
+        found = [_read(item) for page in pages for item in page["Items"]]
+        return sorted(found, key=lambda letter: (letter.at, letter.message_id))
+
+    def count(self, queue: str) -> int:
+        """Count a queue's letters that were not released."""
+        request = self._unreleased(queue) | {"Select": "COUNT"}
+        return sum(page["Count"] for page in self._pages(request))
+
+    def _unreleased(self, queue: str) -> dict[str, Any]:
+        return {
             "TableName": self._table,
             "KeyConditionExpression": "pk = :pk",
             "FilterExpression": "attribute_not_exists(released_at)",
             "ExpressionAttributeValues": {":pk": encode(keys.quarantine(queue))},
             "ConsistentRead": True,
         }
-        found: list[PutAside] = []
+
+    def _pages(self, request: dict[str, Any]) -> Iterator[Any]:
         while True:
             page = call(self._dynamodb.query, **request)
-            found += [_read(item) for item in page["Items"]]
+            yield page
             if "LastEvaluatedKey" not in page:
-                return sorted(found, key=lambda letter: (letter.at, letter.message_id))
+                return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def mark_released(self, letter: PutAside, by: str, at: datetime) -> None:

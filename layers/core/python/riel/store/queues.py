@@ -39,6 +39,11 @@ class Queue:
         self._sqs = sqs
         self.url = url
 
+    @property
+    def name(self) -> str:
+        """The queue's own name, with its stage in it."""
+        return self.url.rpartition("/")[2]
+
     def send(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
         """Send one message, to be seen after a delay of at most 15 minutes."""
         self.send_text(_text(body), delay_seconds)

@@ -7,11 +7,11 @@ from typing import Any
 
 from riel.domain.instants import from_text, to_text
 from riel.domain.money import Money
-from riel.domain.payment import Failure
+from riel.domain.payment import Failure, waits_since, waits_why
 from riel.domain.refund import Refund, RefundStatus, RefundTransition
 from riel.store import keys
 from riel.store.items import Item, from_item, to_item
-from riel.store.payment_items import read_due
+from riel.store.payment_items import place, read_acknowledged, read_due
 
 FINGERPRINT_VERSION = 1
 
@@ -46,7 +46,7 @@ def read_refund(item: Mapping[str, Any]) -> Refund:
     """Read a refund from its item."""
     fields = from_item(item)
     failure = fields.get("failure")
-    processed_at = fields.get("processed_at")
+    processed_at, attention_at = fields.get("processed_at"), fields.get("attention_at")
     return Refund(
         refund_id=fields["refund_id"],
         payment_id=fields["pk"],
@@ -62,6 +62,8 @@ def read_refund(item: Mapping[str, Any]) -> Refund:
         gateway_reference=fields.get("gateway_reference"),
         attention=fields.get("attention"),
         attention_reason=fields.get("attention_reason"),
+        attention_at=from_text(attention_at) if attention_at else None,
+        acknowledged=read_acknowledged(fields),
         fence=fields.get("fence", 0),
         quiet_since_ms=fields.get("quiet_since", 0),
         unknown_outcomes=fields.get("unknown_outcomes", 0),
@@ -80,19 +82,28 @@ def changing_fields(refund: Refund) -> dict[str, Any]:
         "processed_at": to_text(refund.processed_at) if refund.processed_at else None,
         "failure": {"code": failure.code, "message": failure.message} if failure else None,
         "gateway_reference": refund.gateway_reference,
-        "attention": refund.attention,
-        "attention_reason": refund.attention_reason,
-        **due_fields(refund),
+        **attention_fields(refund),
+        **index_fields(refund),
     }
 
 
-def due_fields(refund: Refund) -> dict[str, str | None]:
-    """Where the refund stands in the index of what is due, if it does."""
-    if refund.due_at is None:
-        return {"due_pk": None, "due_sk": None}
+def attention_fields(refund: Refund) -> dict[str, str | None]:
+    """What a person should look at, if that is so."""
+    at = refund.attention_at if refund.attention else None
+    return {
+        "attention": refund.attention,
+        "attention_reason": refund.attention_reason,
+        "attention_at": to_text(at) if at else None,
+    }
+
+
+def index_fields(refund: Refund) -> dict[str, str | None]:
+    """Where the refund stands in the index of what is due or waits for a person, if it does."""
     subject = refund.payment_id, refund.refund_id
-    due_pk, due_sk = keys.due_key(refund.due_at, refund.gateway, *subject)
-    return {"due_pk": due_pk, "due_sk": due_sk}
+    if refund.due_at:
+        return place(*keys.due_key(refund.due_at, refund.gateway, *subject))
+    since = waits_since(refund)
+    return place(*keys.review_key(waits_why(refund), since, *subject)) if since else place()
 
 
 def _read_line(line: Mapping[str, Any]) -> RefundTransition:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from riel.domain.events import Event
-from riel.domain.payment import Payment, Status
+from riel.domain.payment import Payment
 from riel.domain.refund import Refund, RefundStatus, RefundTransition
 from riel.errors import LeaseLostError
 from riel.store import keys, outbox
@@ -16,8 +16,9 @@ from riel.store.claims import ClaimedItem, Claims, Held
 from riel.store.dynamodb import ConditionFailedError, call, transact
 from riel.store.items import Item, encode
 from riel.store.refund_items import (
+    attention_fields,
     changing_fields,
-    due_fields,
+    index_fields,
     read_refund,
     write_line,
     write_refund,
@@ -127,10 +128,34 @@ class RefundStore:
             "not_before": refund.not_before_ms or None,
             "attention": refund.attention,
             "attention_reason": refund.attention_reason,
-            **due_fields(refund),
+            **index_fields(refund),
         }
         key = _key(refund.payment_id, refund.refund_id)
         return self._claims.release(key, refund.fence, fields)
+
+    def note(self, before: Refund, after: Refund) -> bool:
+        """Write what needs attention, without a transition; False when the refund moved on."""
+        fields = {**attention_fields(after), **index_fields(after)}
+        present = {name: value for name, value in fields.items() if value is not None}
+        sets = ", ".join(f"#{name} = :{name}" for name in present)
+        absent = ", ".join(f"#{name}" for name in fields if name not in present)
+        values = {f":{name}": encode(value) for name, value in present.items()}
+        try:
+            call(
+                self._dynamodb.update_item,
+                TableName=self._table,
+                Key=_key(before.payment_id, before.refund_id),
+                UpdateExpression=f"SET {sets}" + (f" REMOVE {absent}" if absent else ""),
+                ConditionExpression="#sequence = :sequence",
+                ExpressionAttributeNames={
+                    "#sequence": "sequence",
+                    **{f"#{name}": name for name in fields},
+                },
+                ExpressionAttributeValues={**values, ":sequence": encode(before.sequence)},
+            )
+        except ConditionFailedError:
+            return False
+        return True
 
     def record(self, before: Refund, after: Refund, event: Event | None) -> None:
         """Write a claim's result, what the payment counts, and the event.
@@ -152,9 +177,9 @@ class RefundStore:
             "reserved_minor": before.reserved_minor,
             "refund_count": before.refund_count,
         }
-        conditions = ["#status = :completed"]
+        conditions = ["#status = :status"]
         values: dict[str, Any] = {
-            ":completed": encode(str(Status.COMPLETED)),
+            ":status": encode(str(before.status)),
             ":reserved": encode(after.reserved_minor),
             ":count": encode(after.refund_count),
         }

@@ -1,22 +1,27 @@
 """How far the sweeper has come with the outbox, for each age at which it looks.
 
-    limits table, pk `sweeper#<age in seconds>`: until
+    limits table, pk `sweeper#<age in seconds>`: places {<queue>: <minute>#<shard>#<after>}
 
-Everything in the outbox before `until` was looked at, and its effect was there or caused again. It
-is kept for ever, so that no time is passed over however long nobody swept.
+Of everything in the outbox before a queue's place, what belongs into that queue was looked at, and
+its effect was there or caused again. The queues' places stand in one item and move in one write, so
+they are together most of the time, and one read of the outbox serves them all. It is kept for ever,
+so that no time is passed over however long nobody swept.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from riel.domain.instants import from_text, to_text
 from riel.store.dynamodb import ConditionFailedError, call
-from riel.store.items import Item
+from riel.store.items import Item, encode
+from riel.store.outbox import Place
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+Places = Mapping[str, Place]
+"""A queue's name to its place."""
 
 
 class WatermarkStore:
@@ -26,34 +31,40 @@ class WatermarkStore:
         self._dynamodb = dynamodb
         self._table = limits_table
 
-    def get(self, age_seconds: int) -> datetime | None:
-        """Read a watermark, strongly consistent."""
+    def get(self, age_seconds: int) -> dict[str, Place] | None:
+        """Read a lane's places, strongly consistent; None where nobody has swept yet."""
         answer = call(
             self._dynamodb.get_item,
             TableName=self._table,
             Key=_key(age_seconds),
             ConsistentRead=True,
         )
-        item = answer.get("Item")
-        return from_text(item["until"]["S"]) if item else None
+        places = answer.get("Item", {}).get("places")
+        if places is None:
+            return None
+        return {queue: Place.parse(place["S"]) for queue, place in places["M"].items()}
 
-    def advance(self, age_seconds: int, seen: datetime | None, until: datetime) -> bool:
-        """Move a watermark from where it was seen (None: nowhere); False when another did."""
+    def move(self, age_seconds: int, seen: Places | None, places: Places) -> bool:
+        """Replace a lane's places as they were seen (None: none); False when another did."""
         request: dict[str, Any] = {
             "TableName": self._table,
             "Key": _key(age_seconds),
-            "UpdateExpression": "SET #until = :until",
-            "ConditionExpression": "#until = :seen" if seen else "attribute_not_exists(#until)",
-            "ExpressionAttributeNames": {"#until": "until"},
-            "ExpressionAttributeValues": {":until": {"S": to_text(until)}},
+            "UpdateExpression": "SET #places = :places",
+            "ConditionExpression": "#places = :seen" if seen else "attribute_not_exists(#places)",
+            "ExpressionAttributeNames": {"#places": "places"},
+            "ExpressionAttributeValues": {":places": _map(places)},
         }
         if seen:
-            request["ExpressionAttributeValues"][":seen"] = {"S": to_text(seen)}
+            request["ExpressionAttributeValues"][":seen"] = _map(seen)
         try:
             call(self._dynamodb.update_item, **request)
         except ConditionFailedError:
             return False
         return True
+
+
+def _map(places: Places) -> Any:
+    return encode({queue: str(place) for queue, place in places.items()})
 
 
 def _key(age_seconds: int) -> Item:

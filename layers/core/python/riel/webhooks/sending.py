@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from riel import __version__
-from riel.webhooks.deadline import Deadline
+from riel.deadline import Deadline
 from riel.webhooks.egress import Destination
 
 DEADLINE_SECONDS = 15.0

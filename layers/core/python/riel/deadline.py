@@ -1,8 +1,9 @@
 """One deadline over a whole HTTP exchange: connect, TLS, headers, body.
 
-httpx's timeouts are per read, so an endpoint that sends a byte every few seconds would hold a
-worker for ever. Here a timer shuts the connection's socket when the time is over, and whatever
-read is under way fails at once.
+httpx's timeouts are per read, so an endpoint or a PSP that sends a byte every few seconds would
+hold a worker for ever. Here a timer shuts the connection's socket when the time is over, and
+whatever read is under way fails at once. It knows only a connection that the exchange opened
+itself, so each exchange needs one of its own: no keep-alive.
 """
 
 from __future__ import annotations
@@ -56,9 +57,15 @@ class Deadline:
             if self._guard is not None:
                 self._guard.close()
             self._guard = guard
+            if self.is_over:
+                # Connected after the timer rang, behind a slow look-up of the name.
+                self._shut()
 
     def _cut(self) -> None:
         with self._lock:
-            if self._guard is not None:
-                with contextlib.suppress(OSError):
-                    self._guard.shutdown(socket.SHUT_RDWR)
+            self._shut()
+
+    def _shut(self) -> None:
+        if self._guard is not None:
+            with contextlib.suppress(OSError):
+                self._guard.shutdown(socket.SHUT_RDWR)
