@@ -112,7 +112,7 @@ def resolve(
         str | None,
         typer.Option(
             metavar="AMOUNT",
-            help="What came of it; else its amount. Needed where the PSP told of another.",
+            help="What came of it, where that is not its amount.",
         ),
     ] = None,
     stage: StageOption = LOCAL,
@@ -186,7 +186,9 @@ def _recorded(payment: Payment) -> str:
     if payment.status is Status.FAILED:
         return "failed; a charge at the PSP, if there is one, stays for you to refund there"
     received = Money(payment.received_minor, payment.amount.currency)
-    return f"completed, {received} {received.currency} received"
+    told = payment.history[-2].note
+    contrast = f"; the review began because: {told}" if told else ""
+    return f"completed, {received} {received.currency} received{contrast}"
 
 
 def _print_document(payment: Payment) -> None:

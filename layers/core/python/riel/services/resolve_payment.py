@@ -16,8 +16,6 @@ from riel.errors import (
     InvalidStateError,
     NotFoundError,
 )
-from riel.services.mismatch import AMOUNT_MISMATCH, REFERENCE_MISMATCH
-from riel.services.outcomes import VOIDED_UNDERPAID
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -27,8 +25,6 @@ MAX_REASON_LENGTH = 500
 CAUSE = "resolved_by_operator"
 # The operator's reason is ours; the merchant is told no more than that the review is over.
 FAILURE = Failure("review_failed", "After a review, the payment was not completed.")
-UNSURE_WHAT_CAME = frozenset({AMOUNT_MISMATCH, REFERENCE_MISMATCH, VOIDED_UNDERPAID})
-"""Causes of a review after which the payment's amount is no good guess of what came."""
 
 
 def resolve_payment(
@@ -36,9 +32,9 @@ def resolve_payment(
 ) -> Payment:
     """Move a payment out of review, and tell its merchant; returns the payment after it.
 
-    `received` is what came of a payment that is `completed`, in major units: its whole amount
-    unless told, and it has to be told where the PSP has spoken of another. Raises NotFoundError,
-    InvalidRequestError, or InvalidStateError where the payment is not (or no longer) in review.
+    `received` is what came of a payment that is `completed`, in major units; untold, it is what was
+    recorded as received, or else the whole amount. Raises NotFoundError, InvalidRequestError, or
+    InvalidStateError where the payment is not (or no longer) in review.
     """
     why = why.strip()
     if not why or len(why) > MAX_REASON_LENGTH or decision not in DECISIONS:
@@ -67,23 +63,13 @@ def _received(payment: Payment, decision: Status, told: str | None) -> Money | N
         if told is None:
             return None
         raise _refused("received_invalid", "only what is resolved as completed has received money")
-    review = payment.history[-1]
-    if told is None and review.cause in UNSURE_WHAT_CAME:
-        raise _refused("required", f"in review for {review.cause}: {_said(payment)}")
+    currency = payment.amount.currency
+    if told is None:
+        return Money(payment.received_minor or payment.amount.minor, currency)
     try:
-        return payment.amount if told is None else parse_amount(told, payment.amount.currency)
+        return parse_amount(told, currency)
     except AmountError as error:
         raise _refused(error.code, str(error)) from error
-
-
-def _said(payment: Payment) -> str:
-    """What the PSP said when the review began, as far as it was kept."""
-    told = payment.history[-1].note
-    if told or not payment.received_minor:
-        return told or "the PSP contradicts us"
-    currency = payment.amount.currency
-    received = Money(payment.received_minor, currency)
-    return f"asked for {payment.amount} {currency}, the PSP has received {received} {currency}"
 
 
 def _refused(code: str, message: str) -> InvalidRequestError:
