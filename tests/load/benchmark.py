@@ -82,6 +82,7 @@ def _variables(database: Database) -> dict[str, str]:
         "POWERTOOLS_LOG_LEVEL": "INFO",
         "RIEL_STAGE": "benchmark",
         "RIEL_SIMULATOR_URL": "https://simulator.invalid",
+        "RIEL_ROUTES": "card=simulator",
         **{f"RIEL_{name.upper()}_TABLE": name for name in TABLES},
     }
 
