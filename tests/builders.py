@@ -17,7 +17,6 @@ from riel.domain.payment import Method, NextAction, Payment, Status, Transition
 from riel.errors import SignatureInvalidError
 from riel.gateways.base import (
     Awaiting,
-    Capabilities,
     Charged,
     ChargeRequest,
     Declined,
@@ -30,6 +29,7 @@ from riel.gateways.base import (
     RefundRequest,
     Voided,
 )
+from riel.gateways.capabilities import Capabilities
 from riel.gateways.registry import CAPABILITIES
 from riel.services.merchants import seed_merchant
 from riel.store.outbox import Place

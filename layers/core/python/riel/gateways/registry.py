@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from riel.domain.payment import Method
 from riel.errors import MethodUnavailableError
-from riel.gateways.base import Capabilities
+from riel.gateways.capabilities import Capabilities
 
 if TYPE_CHECKING:
     from riel.gateways.base import Gateway

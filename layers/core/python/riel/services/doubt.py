@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from riel.domain.instants import epoch_milliseconds, from_epoch_milliseconds
 from riel.domain.payment import Payment
 from riel.domain.refund import Refund
-from riel.gateways.base import Capabilities
+from riel.gateways.capabilities import Capabilities
 
 T = TypeVar("T", Payment, Refund)
 
