@@ -132,8 +132,7 @@ def resolve(
     except NotFoundError:
         raise absent_payment(payment_id, stage) from None
     except InvalidStateError as error:
-        look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
-        raise OperatorError(f"Nothing was changed: {error}.", look) from None
+        raise unchanged_payment(error, payment_id, stage) from None
     if as_json:
         print_json(payment_screens.payment_document(after))
     else:
@@ -157,8 +156,7 @@ def acknowledge(
     except NotFoundError:
         raise absent_payment(payment_id, stage) from None
     except InvalidStateError as error:
-        look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
-        raise OperatorError(f"Nothing was changed: {error}.", look) from None
+        raise unchanged_payment(error, payment_id, stage) from None
     if as_json:
         print_json(payment_screens.payment_document(after))
     else:
@@ -170,6 +168,14 @@ def absent_payment(payment_id: str, stage: str) -> OperatorError:
     return OperatorError(
         f"There is no payment {payment_id} on the stage {stage}.",
         f"List what is there with: {command()} payments list{stage_option(stage)}",
+    )
+
+
+def unchanged_payment(error: InvalidStateError, payment_id: str, stage: str) -> OperatorError:
+    """Say that the payment, or its refund, stands where this can not be done."""
+    return OperatorError(
+        f"Nothing was changed: {error}.",
+        f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}",
     )
 
 

@@ -10,7 +10,7 @@ from infra.cli import refund_screens
 from infra.cli.errors import OperatorError, UsageError
 from infra.cli.options import JsonOption, StageOption, new_group, stage_option
 from infra.cli.output import console, print_json
-from infra.cli.payments import absent_payment
+from infra.cli.payments import absent_payment, unchanged_payment
 from infra.cli.stage_access import LOCAL, StageAccess, open_stage
 from infra.names import command
 from riel.domain.refund import RefundStatus
@@ -49,8 +49,7 @@ def resolve(
     except NotFoundError:
         raise _absent(access, payment_id, refund_id, stage) from None
     except InvalidStateError as error:
-        look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
-        raise OperatorError(f"Nothing was changed: {error}.", look) from None
+        raise unchanged_payment(error, payment_id, stage) from None
     if as_json:
         print_json(refund_screens.refund_document(after))
     else:
@@ -74,8 +73,7 @@ def acknowledge(
     except NotFoundError:
         raise _absent(access, payment_id, refund_id, stage) from None
     except InvalidStateError as error:
-        look = f"Look at it with: {command()} payments show {payment_id}{stage_option(stage)}"
-        raise OperatorError(f"Nothing was changed: {error}.", look) from None
+        raise unchanged_payment(error, payment_id, stage) from None
     if as_json:
         print_json(refund_screens.refund_document(after))
     else:
