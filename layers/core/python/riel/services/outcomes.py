@@ -16,7 +16,6 @@ from riel.gateways.base import Awaiting, Charged, Declined, NotFound, Outcome, V
 from riel.services.mismatch import Contradiction, mismatch
 
 VOUCHER_NOT_FOUND = "voucher_not_found"
-VOIDED_UNDERPAID = "voided_underpaid"
 VOUCHER_CLOSED = Failure("voucher_closed", "The voucher can not be paid any more.")
 OVERDUE_LOOK = timedelta(hours=1)
 """Between looks at an overdue voucher about which the PSP contradicts us."""
@@ -89,7 +88,7 @@ def _voided(outcome: Voided, now: datetime) -> Change:
         return Change(
             Status.IN_REVIEW,
             now,
-            VOIDED_UNDERPAID,
+            "voided_underpaid",
             received_minor=outcome.received.minor,
             gateway_reference=outcome.reference,
         )

@@ -29,10 +29,9 @@ _NAMES = {"#status": "status", "#sequence": "sequence"}
 
 @dataclass(frozen=True, slots=True)
 class ClaimedItem:
-    """The item is ours until the lease ends. `is_first` tells that nobody had it before."""
+    """The item is ours until the lease ends."""
 
     item: Item
-    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class Claims:
         """Take the item, one write in the common case. `line` is the first claim's history line."""
         until = epoch_milliseconds(now + lease)
         try:
-            return ClaimedItem(self._claim_pending(key, line, until), is_first=True)
+            return ClaimedItem(self._claim_pending(key, line, until))
         except ConditionFailedError as failed:
             found = failed.item
         if found is None or found["status"]["S"] != _PROCESSING:
@@ -122,7 +121,7 @@ class Claims:
             if found is None or found["status"]["S"] != _PROCESSING:
                 return NotClaimable(found)
             return Held((int(found["lease_until"]["N"]) - now_ms) / 1000)
-        return ClaimedItem(item, is_first=False)
+        return ClaimedItem(item)
 
     def _update(
         self,

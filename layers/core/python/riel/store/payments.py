@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The payment is ours until the lease ends. `is_first` tells that nobody had it before."""
+    """The payment is ours until the lease ends."""
 
     payment: Payment
-    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,8 @@ class PaymentStore:
         """Take the payment for the gateway step. One write in the common case."""
         line = write_transition(Transition(2, Status.PROCESSING, now, "claimed"))
         match self._claims.claim(self._key(payment_id), line, now, lease):
-            case ClaimedItem(item, is_first):
-                return Claimed(read_payment(item), is_first)
+            case ClaimedItem(item):
+                return Claimed(read_payment(item))
             case Held() as held:
                 return held
             case refused:

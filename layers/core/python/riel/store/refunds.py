@@ -40,10 +40,9 @@ class Reserved(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRefund:
-    """The refund is ours until the lease ends. `is_first` tells that nobody had it before."""
+    """The refund is ours until the lease ends."""
 
     refund: Refund
-    is_first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +111,8 @@ class RefundStore:
         """Take the refund for its gateway step."""
         line = write_line(RefundTransition(2, RefundStatus.PROCESSING, now, "claimed"))
         match self._claims.claim(_key(payment_id, refund_id), line, now, lease):
-            case ClaimedItem(item, is_first):
-                return ClaimedRefund(read_refund(item), is_first)
+            case ClaimedItem(item):
+                return ClaimedRefund(read_refund(item))
             case Held() as held:
                 return held
             case refused:
