@@ -8,6 +8,7 @@ import uuid
 import pytest
 
 from tests.integration.local.conftest import SampleStage
+from tests.simulator_stage import until
 
 pytestmark = pytest.mark.engine
 
@@ -98,6 +99,13 @@ def test_the_iterator_age_is_observed(stage: SampleStage) -> None:
     (key,) = keys(1)
     stage.put_events((key, "ok"))
     stage.receive_until("done", lambda found: key in found)
+    # The publisher has a period of its own: the age may come after the record.
+    until(
+        lambda: _functions_with_an_iterator_age(stage),
+        lambda names: "relay" in names,
+    )
+
+
+def _functions_with_an_iterator_age(stage: SampleStage) -> list[str]:
     metrics = stage.aws.cloudwatch.list_metrics(Namespace="AWS/Lambda", MetricName="IteratorAge")
-    dimensions = [d for m in metrics["Metrics"] for d in m["Dimensions"]]
-    assert {"Name": "FunctionName", "Value": "relay"} in dimensions
+    return [dimension["Value"] for m in metrics["Metrics"] for dimension in m["Dimensions"]]
