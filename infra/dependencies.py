@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "layers" / "dependencies" / "requirements.txt"
 PLATFORM = "aarch64-manylinux2014"
 
-AWS_SERVICES = ("dynamodb", "secretsmanager", "sqs", "sts")
+AWS_SERVICES = ("dynamodb", "kms", "secretsmanager", "sqs", "sts")
 """The services whose API descriptions ship with botocore; it carries more than 400."""
 
 # Console scripts name the building machine's Python; the rest is no use in a function.

@@ -67,6 +67,11 @@ class Names:
         """The secret that we share with a gateway, by the gateway's name."""
         return self._join(name)
 
+    @property
+    def webhook_key(self) -> str:
+        """The alias of the KMS key under which merchants' webhook secrets are sealed."""
+        return f"alias/{self._join('webhook-secrets')}"
+
     def layer(self, name: str) -> str:
         """A Lambda layer, ``core`` or ``dependencies``."""
         return self._join(name)

@@ -45,6 +45,8 @@ class Stage:
     metrics travel as INFO lines, so a higher `log_level` would drop them.
     `merchant_limits` is what a new merchant gets; `max_backlog_seconds` is how long the payments
     that wait for a gateway may take to drain before new ones for it are refused.
+    `webhook_retry_seconds` are the waits between a webhook's attempts; where one is longer than SQS
+    can delay, the sweeper brings the next attempt.
     `protects_data` keeps tables and stacks from being deleted, by hand or by a deployment.
     """
 
@@ -120,7 +122,11 @@ _GATEWAYS: Final = GatewaySettings(
     breaker_seconds=15,
 )
 _SWEEPER: Final = SweeperSettings(ages_seconds=(5 * _MINUTE, _HOUR), lag_alarm_seconds=900)
-_WEBHOOK_RETRIES: Final = (1, 2, 4, 30, 120, 600, 900)
+# Seconds while it may be a restart, then minutes, then hours: together three days.
+_WEBHOOK_RETRIES: Final = (
+    *(1, 2, 4, _MINUTE, 5 * _MINUTE, 15 * _MINUTE),
+    *(hours * _HOUR for hours in (1, 2, 4, 8, 12, 20, 25)),
+)
 
 _STREAM: Final = StreamSettings(
     window_seconds=0,
@@ -137,7 +143,8 @@ def _queues(max_concurrency: int, *, standby: bool = False) -> Mapping[str, Queu
         # A gateway that is slow or down holds up nobody but the payments of its own queue.
         *([(STANDBY_QUEUE, "processor", 300)] if standby else []),
         ("gateway-events", "processor", 300),
-        ("webhooks", "webhook-sender", 900),
+        # Longer than a copy can wait in it, for its endpoint's next attempt.
+        ("webhooks", "webhook-sender", 1800),
     )
     return MappingProxyType(
         {

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from infra.names import Names
 from riel import ids
 from riel.app import App
 from riel.config import Config
@@ -47,6 +48,8 @@ CONFIG = Config(
     lease_seconds=20,
     payments_max_receives=3,
     loopback_webhooks=True,
+    # As the local stage calls it, so that tests of the engine find the key of that stage.
+    webhook_key=Names("local").webhook_key,
     routes="card=simulator>standby;oxxo=simulator;spei=simulator",
 )
 
@@ -192,6 +195,13 @@ def lane_at(app: App, minute: datetime) -> dict[str, Place]:
     """A lane of the sweeper that has come to this minute with all of the app's queues."""
     urls = (app.config.payments_queue_url, app.config.webhooks_queue_url)
     return {url.rpartition("/")[2]: Place(minute) for url in urls}
+
+
+def create_webhook_key(kms: Any) -> None:
+    """The key of the stateful stack, as moto has it."""
+    # For a symmetric key moto makes an RSA key that nobody uses, in a tenth of a second.
+    key = kms.create_key(KeySpec="ECC_NIST_P256")["KeyMetadata"]["KeyId"]
+    kms.create_alias(AliasName=CONFIG.webhook_key, TargetKeyId=key)
 
 
 def create_tables(dynamodb: Any, prefix: str = "") -> None:

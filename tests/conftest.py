@@ -13,7 +13,16 @@ from moto import mock_aws
 from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
 from riel.app import App
-from tests.builders import FakeClock, FakeGateway, create_tables, make_app, seed_demo
+from riel.store.secret_box import SecretBox
+from tests.builders import (
+    CONFIG,
+    FakeClock,
+    FakeGateway,
+    create_tables,
+    create_webhook_key,
+    make_app,
+    seed_demo,
+)
 from tests.endpoint import Endpoint, running_endpoint
 
 # Machines that are shared and slow must not fail a test: no deadlines, and the same examples in CI.
@@ -37,12 +46,22 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="session")
+def kms() -> Any:
+    """moto's KMS: one client for all tests, because making one takes as long as a test."""
+    with mock_aws():
+        return boto3.client(
+            "kms", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+
+
 @pytest.fixture
-def aws() -> Iterator[Any]:
-    """moto's AWS with our tables; for single-threaded logic only."""
+def aws(kms: Any) -> Iterator[Any]:
+    """moto's AWS with our tables and our key; for single-threaded logic only."""
     with mock_aws():
         client = boto3.client("dynamodb")
         create_tables(client)
+        create_webhook_key(kms)
         yield client
 
 
@@ -57,7 +76,7 @@ def gateway() -> FakeGateway:
 
 
 @pytest.fixture
-def app(aws: Any, clock: FakeClock, gateway: FakeGateway) -> App:
+def app(aws: Any, kms: Any, clock: FakeClock, gateway: FakeGateway) -> App:
     """An app over moto with a seeded demo merchant, queues, and a PSP in memory."""
     sqs = boto3.client("sqs")
     urls = {
@@ -65,6 +84,7 @@ def app(aws: Any, clock: FakeClock, gateway: FakeGateway) -> App:
         for name in ("payments_queue", "webhooks_queue", "webhooks_dlq", "gateway_events_queue")
     }
     built = make_app(gateway, clock, **urls)
+    built.__dict__["secret_box"] = SecretBox(kms, CONFIG.webhook_key)
     seed_demo(built)
     return built
 

@@ -11,49 +11,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from functions.api.answer_parts import Amount, Answer, Instant, PaymentId, RefundId
+from functions.api.webhook_answers import DeliveryList, Event, RedeliveryAccepted, RefundEvent
 from riel.domain.payment import Method, Status
 from riel.domain.refund import RefundStatus
 
-PaymentId = Annotated[
-    str,
-    Field(
-        pattern=r"^pay_[a-z2-7]{26}$",
-        description="The payment's id.",
-        examples=["pay_auoaruicx5lfxt2ipic323tj22"],
-    ),
-]
-RefundId = Annotated[
-    str,
-    Field(
-        pattern=r"^re_[a-z2-7]{26}$",
-        description="The refund's id.",
-        examples=["re_3klmtk5gmqvu2uv5s7plnxsxmc"],
-    ),
-]
-Instant = Annotated[
-    str,
-    Field(
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
-        description="When, in UTC.",
-        json_schema_extra={"format": "date-time"},
-        examples=["2026-04-17T12:00:00.000Z"],
-    ),
-]
-Amount = Annotated[
-    str,
-    Field(
-        pattern=r"^(0|[1-9][0-9]*)(\.[0-9]{1,4})?$",
-        description="Major units, with exactly the currency's decimals.",
-        examples=["100.50"],
-    ),
-]
 
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class PaymentAccepted(_Answer):
+class PaymentAccepted(Answer):
     """A payment that was written down; its outcome comes later, by webhook."""
 
     payment_id: PaymentId
@@ -62,7 +26,7 @@ class PaymentAccepted(_Answer):
     created_at: Instant
 
 
-class PaymentFailure(_Answer):
+class PaymentFailure(Answer):
     """Why a payment failed."""
 
     code: str
@@ -86,7 +50,7 @@ class NextAction(BaseModel):
     """Until when the payer can pay."""
 
 
-class HistoryLine(_Answer):
+class HistoryLine(Answer):
     """One transition of a payment."""
 
     sequence: Annotated[int, Field(ge=1)]
@@ -98,7 +62,7 @@ class HistoryLine(_Answer):
     """What brought it there."""
 
 
-class Payment(_Answer):
+class Payment(Answer):
     """A payment with its whole history."""
 
     id: PaymentId
@@ -141,7 +105,7 @@ class Payment(_Answer):
     """Every transition, the oldest first."""
 
 
-class PaymentPage(_Answer):
+class PaymentPage(Answer):
     """One page of payments, the newest first."""
 
     data: Annotated[list[Payment], Field(max_length=100)]
@@ -152,7 +116,7 @@ class PaymentPage(_Answer):
     """Where the next page begins, to be sent as `cursor`; null on the last page."""
 
 
-class CancelAccepted(_Answer):
+class CancelAccepted(Answer):
     """A payment that will not be charged."""
 
     payment_id: PaymentId
@@ -160,7 +124,7 @@ class CancelAccepted(_Answer):
     """The status after the cancellation."""
 
 
-class RefundAccepted(_Answer):
+class RefundAccepted(Answer):
     """A refund that was written down; its outcome comes later, by webhook."""
 
     refund_id: RefundId
@@ -175,7 +139,7 @@ class RefundAccepted(_Answer):
     created_at: Instant
 
 
-class RefundFailure(_Answer):
+class RefundFailure(Answer):
     """Why a refund failed."""
 
     code: str
@@ -184,7 +148,7 @@ class RefundFailure(_Answer):
     """The reason, for people."""
 
 
-class RefundHistoryLine(_Answer):
+class RefundHistoryLine(Answer):
     """One transition of a refund."""
 
     sequence: Annotated[int, Field(ge=1)]
@@ -196,7 +160,7 @@ class RefundHistoryLine(_Answer):
     """What brought it there."""
 
 
-class Refund(_Answer):
+class Refund(Answer):
     """Money that goes back for a payment, with its whole history."""
 
     refund_id: RefundId
@@ -217,14 +181,14 @@ class Refund(_Answer):
     """Every transition, the oldest first."""
 
 
-class RefundList(_Answer):
+class RefundList(Answer):
     """All refunds of a payment, the oldest first."""
 
     data: Annotated[list[Refund], Field(max_length=100)]
     """The refunds, failed ones included; the list is never cut."""
 
 
-class IdempotencyKeyState(_Answer):
+class IdempotencyKeyState(Answer):
     """What became of an idempotency key of `POST /api/v1/payments`."""
 
     state: Literal["in_progress", "completed", "unknown"]
@@ -233,7 +197,7 @@ class IdempotencyKeyState(_Answer):
     """The payment that the key made."""
 
 
-class Health(_Answer):
+class Health(Answer):
     """Whether the API can do its work."""
 
     status: Literal["ok", "unavailable"]
@@ -246,7 +210,7 @@ class Health(_Answer):
     """What was tried, and `ok` or what went wrong with it."""
 
 
-class ProblemField(_Answer):
+class ProblemField(Answer):
     """What is wrong with one field, header or parameter."""
 
     field: str
@@ -257,7 +221,7 @@ class ProblemField(_Answer):
     """The reason, for people."""
 
 
-class Problem(_Answer):
+class Problem(Answer):
     """An error, as RFC 9457 describes them."""
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
@@ -276,65 +240,6 @@ class Problem(_Answer):
     """One entry for each field with a problem; often empty."""
 
 
-class EventData(_Answer):
-    """The payment that an event is about, as it was when the event happened."""
-
-    payment_id: PaymentId
-    status: Status
-    """The status that the event tells of."""
-    processed_at: Instant | None
-    """When the payment came to a final status."""
-    amount: Amount
-    currency: str
-    """ISO 4217."""
-    received_amount: Amount
-    """What had arrived by then."""
-    attention: str | None
-    """Why to look before you deliver, if so: see a payment's `attention`."""
-    sequence: Annotated[int, Field(ge=1)]
-    """The transition's number: order events of one payment by it, not by their arrival."""
-    metadata: dict[str, str]
-    """As sent with the payment."""
-
-
-class Event(_Answer):
-    """The body of a webhook: what happened to one payment."""
-
-    type: str
-    """What happened."""
-    timestamp: Instant
-    data: EventData
-    """The payment, as it was then."""
-
-
-class RefundEventData(_Answer):
-    """The refund that an event is about, as it was when the event happened."""
-
-    refund_id: RefundId
-    payment_id: PaymentId
-    status: RefundStatus
-    """The status that the event tells of."""
-    processed_at: Instant | None
-    """When the refund came to its end."""
-    amount: Amount
-    currency: str
-    """ISO 4217."""
-    sequence: Annotated[int, Field(ge=1)]
-    """The number of the refund's transition."""
-    metadata: dict[str, str]
-    """As sent with the payment."""
-
-
-class RefundEvent(_Answer):
-    """The body of a webhook: what happened to one refund."""
-
-    type: str
-    """What happened."""
-    timestamp: Instant
-    data: RefundEventData
-    """The refund, as it was then."""
-
-
 ANSWERS: tuple[type[BaseModel], ...] = (
     PaymentAccepted,
     Payment,
@@ -343,6 +248,8 @@ ANSWERS: tuple[type[BaseModel], ...] = (
     RefundAccepted,
     Refund,
     RefundList,
+    DeliveryList,
+    RedeliveryAccepted,
     IdempotencyKeyState,
     Health,
     Problem,

@@ -35,6 +35,7 @@ COMMAND = "python -m functions.api.openapi"
 _TAGS = {
     "Payments": "Take a payment, look at it, cancel it.",
     "Refunds": "Give money back, and see what became of it.",
+    "Webhooks": "See what you were told of a payment, and be told again.",
     "Idempotency": "Find out what a retry would find.",
     "Service": "Whether the API is well, and what it can do.",
     "Events": "What Riel sends to your `webhook_url`.",

@@ -23,7 +23,13 @@ from functions.api.problems import problem
 from functions.api.request import Request
 from functions.api.schemas import read_nothing, read_order
 from riel.app import App
-from riel.errors import InvalidStateError, MethodNotAllowedError, NotFoundError, RateLimitedError
+from riel.errors import (
+    EventExpiredError,
+    InvalidStateError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RateLimitedError,
+)
 from riel.observability import logger
 from riel.services.authenticate import authenticate
 from riel.services.create_payment import PaymentCreator
@@ -41,6 +47,8 @@ _VERBS = (
     (f"{_PAYMENTS}/[^/]*/cancel", "POST"),
     (f"{_PAYMENTS}/[^/]*/refunds", "GET, POST"),
     (f"{_PAYMENTS}/[^/]*/refunds/[^/]*", "GET"),
+    (f"{_PAYMENTS}/[^/]*/deliveries", "GET"),
+    (f"{_PAYMENTS}/[^/]*/deliveries/[^/]*/redeliver", "POST"),
     (f"{_PAYMENTS}/[^/]*", "GET"),
     (f"{_KEYS}/.+", "GET"),
     (f"{BASE}/gateways/[^/]*/webhooks", "POST"),
@@ -56,6 +64,7 @@ def build(app: App) -> APIGatewayHttpResolver:
     _add_payments(app, resolver)
     _add_cancellations(app, resolver)
     _add_refunds(app, resolver)
+    _add_deliveries(app, resolver)
     _add_public_paths(app, resolver)
     _add_the_rest(app, resolver)
     return resolver
@@ -145,6 +154,34 @@ def _add_refunds(app: App, resolver: APIGatewayHttpResolver) -> None:
 
         caller = _caller(app, resolver, Request(resolver), is_write=False)
         return json_answer(200, refund_view(read_refund(app, caller, payment_id, refund_id)))
+
+
+def _add_deliveries(app: App, resolver: APIGatewayHttpResolver) -> None:
+    path = f"{_PAYMENTS}/<payment_id>/deliveries"
+
+    @resolver.get(path)
+    def get_deliveries(payment_id: str) -> Response[str]:
+        from riel.services.list_deliveries import delivery_view, read_deliveries
+
+        caller = _caller(app, resolver, Request(resolver), is_write=False)
+        found = read_deliveries(app, caller, payment_id)
+        return json_answer(200, {"data": [delivery_view(told) for told in found]})
+
+    @resolver.post(f"{path}/<delivery_id>/redeliver")
+    def post_redelivery(payment_id: str, delivery_id: str) -> Response[str]:
+        from riel.services.redeliver_deliveries import redeliver_event
+
+        request = Request(resolver)
+        caller = _caller(app, resolver, request, is_write=True)
+        key = read_header(request.header("idempotency-key"))
+        read_nothing(request.json_body() if request.body() else b"")
+        app.stored_answers.idempotency.register_lambda_context(resolver.lambda_context)
+        done = redeliver_event(app, caller, key, payment_id, delivery_id, request.request_id)
+        if done.refusal:
+            return _refused(EventExpiredError(done.refusal), done.request_id, done.is_replay)
+        location = f"{_PAYMENTS}/{payment_id}/deliveries"
+        headers = {"Location": location, **_replayed(done.is_replay)}
+        return json_answer(202, {"delivery_id": done.delivery_id, "state": done.state}, headers)
 
 
 def _add_public_paths(app: App, resolver: APIGatewayHttpResolver) -> None:

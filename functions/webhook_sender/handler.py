@@ -10,14 +10,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from riel.app import App
 from riel.observability import logger, metrics
 from riel.services.batches import Batches
-from riel.services.deliver_webhook import Webhook, deliver_webhook
+from riel.services.deliver_webhook import deliver_webhook
+from riel.services.webhook_message import Webhook
 from riel.webhooks.sending import DEADLINE_SECONDS
 
 _app = App.from_environment()
 
 
 def _deliver(body: Any, record: SQSRecord) -> str:
-    return deliver_webhook(_app, Webhook.read(body))
+    receives = int(record.attributes.approximate_receive_count)
+    return deliver_webhook(_app, Webhook.read(body), receives)
 
 
 _batches = Batches(_deliver, seconds_needed=DEADLINE_SECONDS)

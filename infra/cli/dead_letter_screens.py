@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from infra.cli.durations import age
 from infra.cli.options import stage_option
-from infra.cli.output import console, new_table, styled
+from infra.cli.output import new_table, styled
 from infra.names import command
 from riel.domain.instants import to_text
 from riel.services.dead_letters import DeadLetter
@@ -98,34 +96,6 @@ def _payments(letter: DeadLetter) -> str:
         return "(no payment)"
     more = len(letter.payment_ids) - 1
     return letter.payment_ids[0] + (f" +{more}" if more else "")
-
-
-class Progress:
-    """Counts along while a redrive runs, on a terminal only."""
-
-    def __init__(self, *, enabled: bool) -> None:
-        out = console()
-        is_shown = enabled and out.is_terminal
-        self._spinner: Status | None = out.status("looking …") if is_shown else None
-
-    def __enter__(self) -> Self:
-        if self._spinner:
-            self._spinner.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._spinner:
-            self._spinner.stop()
-
-    def show(self, done: Redriven) -> None:
-        """Show how many are done."""
-        if self._spinner:
-            self._spinner.update(f"{done.sent} sent back …")
 
 
 def redriven_document(queue: str, done: Redriven, dry_run: bool) -> dict[str, Any]:

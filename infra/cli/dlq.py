@@ -11,6 +11,7 @@ from infra.cli import dead_letter_screens, quarantine
 from infra.cli.durations import parse_duration
 from infra.cli.options import JsonOption, QueueArgument, StageOption, new_group
 from infra.cli.output import console, print_json
+from infra.cli.progress import Progress
 from infra.cli.stage_access import LOCAL, StageAccess, open_stage
 from infra.stages import stage_named
 from riel.services.dead_letters import DeadLetter
@@ -71,8 +72,10 @@ def redrive(
     access = open_stage(stage)
     source = access.dead_letter_queue(queue)
     order = RedriveOrder(dry_run=dry_run, rate=rate, older_than=span)
-    with dead_letter_screens.Progress(enabled=not as_json) as progress:
-        done = redrive_dead_letters(access.app, source, order, progress.show)
+    with Progress(enabled=not as_json) as progress:
+        done = redrive_dead_letters(
+            access.app, source, order, lambda done: progress.say(f"{done.sent} sent back …")
+        )
     if as_json:
         print_json(dead_letter_screens.redriven_document(queue, done, dry_run))
     else:

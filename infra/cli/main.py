@@ -43,6 +43,10 @@ _COMMANDS = {
         "infra.cli.dlq:app",
         "Deal with dead letters: list, show, redrive, quarantine, quarantined, release.",
     ),
+    "webhooks": (
+        "infra.cli.webhooks:app",
+        "What merchants were told: deliveries, redeliver, endpoints, resume.",
+    ),
     "outbox": ("infra.cli.outbox:app", "Publish again what may have been lost: replay."),
 }
 

@@ -13,8 +13,9 @@ from infra.cli.options import stage_option
 from infra.names import command
 from riel.domain.instants import to_text
 from riel.services.merchants import NewKey, NewMerchant, Revocation
+from riel.services.rotate_webhook_secret import NewWebhookSecret
 from riel.store.merchant_records import ApiKey, MerchantRecord
-from riel.store.merchants import CACHE_SECONDS, Limits, Merchant
+from riel.store.merchants import CACHE_SECONDS, Limits, Merchant, SealedSecret
 
 
 def created_document(new: NewMerchant) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def merchant_document(record: MerchantRecord) -> dict[str, Any]:
         "limits": _limits_document(record.merchant.limits),
         "created_at": to_text(record.created_at),
         "api_keys": [_key_document(key) for key in record.api_keys],
+        "webhook_secrets": [_secret_document(one) for one in record.merchant.webhook_secrets],
     }
 
 
@@ -55,6 +57,16 @@ def rotated_document(merchant_id: str, new: NewKey) -> dict[str, Any]:
 def revoked_document(merchant_id: str, done: Revocation) -> dict[str, Any]:
     """Return a revoked key, and whether it had been revoked before."""
     return {"id": merchant_id, **_key_document(done.key), "was_revoked": done.was_revoked}
+
+
+def new_secret_document(new: NewWebhookSecret) -> dict[str, Any]:
+    """Return a new webhook secret, shown once, and until when the one before it signs too."""
+    return {
+        "id": new.merchant_id,
+        "webhook_secret": new.webhook_secret,
+        "created_at": to_text(new.created_at),
+        "both_until": _text(new.both_until),
+    }
 
 
 def limited_document(merchant: Merchant) -> dict[str, Any]:
@@ -85,11 +97,13 @@ def print_created(out: Console, stage: str, new: NewMerchant, local_api: str | N
 
 
 def print_merchants(out: Console, records: Sequence[MerchantRecord]) -> None:
-    """Print merchants, each with its keys below it."""
+    """Print merchants, each with its keys and its webhook secrets' dates below it."""
     for record in records:
         out.print(_headline(record.merchant), soft_wrap=True)
         for key in record.api_keys:
             out.print(_key_line(key), soft_wrap=True)
+        for secret in record.merchant.webhook_secrets:
+            out.print(_secret_line(secret), soft_wrap=True)
 
 
 def print_rotated(out: Console, stage: str, merchant_id: str, new: NewKey) -> None:
@@ -112,6 +126,26 @@ def print_revoked(done: Revocation) -> None:
         print(f"{done.key.key_id} is revoked: it stops working within {CACHE_SECONDS} seconds.")
 
 
+def print_new_secret(out: Console, new: NewWebhookSecret) -> None:
+    """Print a new webhook secret, what the merchant has to do, and until when."""
+    _print_fact(out, "webhooks", new.webhook_secret)
+    print("\nThe secret is shown this once. Give it to the merchant in a safe way.")
+    if new.both_until:
+        print(
+            f"Until {_minute(new.both_until)} UTC each webhook has two signatures, by this secret\n"
+            "and by the one before; from then on by this one alone. The merchant has to verify\n"
+            "with this one by then: nothing else changes for it."
+        )
+    else:
+        print(
+            "The secrets before it have ended: within "
+            f"{CACHE_SECONDS} seconds webhooks are signed by this\n"
+            "one alone. The merchant has to verify with it at once, and to refuse what only an\n"
+            "older one has signed. What it refuses until then is sent again, as any webhook\n"
+            "that fails."
+        )
+
+
 def print_limited(merchant: Merchant) -> None:
     """Print a merchant's new limits."""
     told = f"{merchant.merchant_id}: {_limits(merchant.limits)}, within {CACHE_SECONDS} seconds."
@@ -128,6 +162,12 @@ def _key_line(key: ApiKey) -> Text:
     revoked = f", revoked {_minute(key.revoked_at)}" if key.revoked_at else ""
     line = f"  {key.mode}  {key.key_id}  …{key.last4}  created {_minute(key.created_at)}{revoked}"
     return Text(line, style="dim" if revoked else "")
+
+
+def _secret_line(secret: SealedSecret) -> Text:
+    ends = f", ends {_minute(secret.until)}" if secret.until else ""
+    line = f"  webhook secret  created {_minute(secret.created_at)}{ends}"
+    return Text(line, style="dim" if ends else "")
 
 
 def _print_fact(out: Console, name: str, value: str) -> None:
@@ -148,8 +188,16 @@ def _key_document(key: ApiKey) -> dict[str, Any]:
         "livemode": key.livemode,
         "last4": key.last4,
         "created_at": to_text(key.created_at),
-        "revoked_at": to_text(key.revoked_at) if key.revoked_at else None,
+        "revoked_at": _text(key.revoked_at),
     }
+
+
+def _secret_document(secret: SealedSecret) -> dict[str, Any]:
+    return {"created_at": to_text(secret.created_at), "until": _text(secret.until)}
+
+
+def _text(at: datetime | None) -> str | None:
+    return to_text(at) if at else None
 
 
 def _minute(at: datetime) -> str:

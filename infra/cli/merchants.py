@@ -1,4 +1,4 @@
-"""`riel merchants create | list | rotate-key | revoke-key | limit`."""
+"""`riel merchants create | list | rotate-key | revoke-key | rotate-webhook-secret | limit`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from infra.names import command
 from infra.stages import stage_named
 from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
 from riel.services import merchants
+from riel.services.rotate_webhook_secret import rotate_webhook_secret
 from riel.store.merchants import Limits
 
-app = new_group(help="Manage merchants and their API keys.")
+app = new_group(help="Manage merchants, their API keys and their webhook secrets.")
 
 MerchantArgument = Annotated[str, typer.Argument(metavar="ID", help="The merchant's id.")]
 LiveOption = Annotated[bool, typer.Option("--live", help="A live key instead of a test key.")]
@@ -99,6 +100,26 @@ def revoke_key(
         merchant_screens.print_revoked(done)
 
 
+@app.command("rotate-webhook-secret")
+def rotate_secret(
+    merchant: MerchantArgument,
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="After a leak: the secrets before it end now.")
+    ] = False,
+    stage: StageOption = LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new webhook secret, shown this once; for 24 hours the one before signs beside it."""
+    access = open_stage(stage)
+    leak = f"After a leak, end both now: {_command('rotate-webhook-secret', merchant, stage)}"
+    with _refusals_told(stage, f"{leak} --at-once"):
+        new = rotate_webhook_secret(access.app, merchant, at_once)
+    if as_json:
+        print_json(merchant_screens.new_secret_document(new))
+    else:
+        merchant_screens.print_new_secret(console(), new)
+
+
 @app.command()
 def limit(
     merchant: MerchantArgument,
@@ -130,15 +151,21 @@ def _check_throttle(stage: str, limits: Limits) -> None:
 
 
 @contextmanager
-def _refusals_told(stage: str) -> Iterator[None]:
-    """Say what the product refuses, and what to do about it."""
+def _refusals_told(stage: str, instead: str = "") -> Iterator[None]:
+    """Say what the product refuses, and what to do about it, or `instead` where it is not yet."""
     try:
         yield
     except InvalidRequestError as error:
         raise UsageError(_sentence(str(error))) from None
     except (NotFoundError, InvalidStateError) as error:
-        look = f"See what there is with: {command()} merchants list{stage_option(stage)}"
-        raise OperatorError(_sentence(str(error)), look) from None
+        look = f"See what there is with: {_command('list', '', stage)}"
+        advice = instead if instead and isinstance(error, InvalidStateError) else look
+        raise OperatorError(_sentence(str(error)), advice) from None
+
+
+def _command(verb: str, merchant: str, stage: str) -> str:
+    argument = f" {merchant}" if merchant else ""
+    return f"{command()} merchants {verb}{argument}{stage_option(stage)}"
 
 
 def _sentence(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,18 +14,19 @@ from infra.cli.output import new_table, styled
 from infra.cli.payment_facts import facts, operators_fields
 from infra.cli.quarantine_screens import put_aside_document
 from infra.cli.refund_screens import refund_document, refunds_table
+from infra.cli.webhook_screens import delivery_document, print_deliveries
 from riel.domain.instants import to_text
 from riel.domain.payment import Payment, Transition
 from riel.domain.refund import Refund
 from riel.ids import mode
+from riel.services.list_deliveries import ToldEvent
 from riel.services.read_payment import payment_view
-from riel.store.deliveries import Attempt, Delivery
 from riel.store.quarantine import PutAside
 
 
 def payment_document(
     payment: Payment,
-    deliveries: Sequence[Delivery] | None = None,
+    deliveries: Sequence[ToldEvent] | None = None,
     refunds: Sequence[Refund] | None = None,
     quarantined: Sequence[PutAside] | None = None,
 ) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def payment_document(
     if refunds is not None:
         document["refunds"] = [refund_document(refund) for refund in refunds]
     if deliveries is not None:
-        document["deliveries"] = [_delivery_document(delivery) for delivery in deliveries]
+        document["deliveries"] = [delivery_document(told) for told in deliveries]
     if quarantined is not None:
         document["quarantined"] = [put_aside_document(letter) for letter in quarantined]
     return document
@@ -47,7 +47,7 @@ def payment_document(
 def print_payment(
     out: Console,
     payment: Payment,
-    deliveries: Sequence[Delivery],
+    deliveries: Sequence[ToldEvent],
     refunds: Sequence[Refund] = (),
     quarantined: Sequence[PutAside] = (),
 ) -> None:
@@ -62,7 +62,7 @@ def print_payment(
         out.print(refunds_table(refunds))
     if payment.webhook_url:
         out.print()
-        _print_deliveries(out, payment, deliveries)
+        print_deliveries(out, payment.webhook_url, deliveries)
 
 
 def payments_table(payments: Sequence[Payment]) -> Table:
@@ -124,43 +124,6 @@ def _history(payment: Payment) -> Table:
     if payment.is_final:
         table.add_row("", Text("in all", style="dim"), "", _took(payment), "")
     return table
-
-
-def _print_deliveries(out: Console, payment: Payment, deliveries: Sequence[Delivery]) -> None:
-    out.print(Text.assemble(("Webhooks", "bold"), f" to {payment.webhook_url}"), soft_wrap=True)
-    if not deliveries:
-        told = "none was sent yet" if payment.sequence > 2 else "sent when the payment is decided"
-        out.print(Text(f"  {told}", style="dim"))
-    for delivery in deliveries:
-        count = len(delivery.attempts)
-        tries = "1 attempt" if count == 1 else f"{count} attempts"
-        out.print(Text.assemble(f"  {delivery.type}  ", styled(delivery.state), f"  {tries}"))
-        for number, attempt in enumerate(delivery.attempts, start=1):
-            out.print(f"    {number:>2}  {_attempt_line(attempt)}")
-
-
-def _attempt_line(attempt: Attempt) -> str:
-    at = time_of_day(datetime.fromisoformat(attempt.at))
-    answer = f"HTTP {attempt.status}" if attempt.status else attempt.error
-    return f"{at}  {answer}  {attempt.latency_ms} ms"
-
-
-def _delivery_document(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "delivery_id": delivery.event_id,
-        "type": delivery.type,
-        "url": delivery.url,
-        "state": delivery.state,
-        "attempts": [
-            {
-                "at": attempt.at,
-                "status": attempt.status,
-                "latency_ms": attempt.latency_ms,
-                "error": attempt.error,
-            }
-            for attempt in delivery.attempts
-        ],
-    }
 
 
 def _took(payment: Payment) -> str:

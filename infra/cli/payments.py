@@ -13,7 +13,7 @@ from infra.cli.errors import OperatorError, UsageError
 from infra.cli.options import JsonOption, StageOption, new_group, stage_option
 from infra.cli.output import console, print_json
 from infra.cli.recent_payments import RecentPayments
-from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, open_stage
+from infra.cli.stage_access import DEMO_MERCHANT, LOCAL, StageAccess, open_stage
 from infra.cli.watching import watch_lines, watch_screen
 from infra.names import command
 from riel.domain.money import Money
@@ -21,7 +21,9 @@ from riel.domain.payment import Payment, Status
 from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
 from riel.ids import looks_like
 from riel.services.acknowledge_payment import acknowledge_payment
+from riel.services.list_deliveries import told_events
 from riel.services.resolve_payment import DECISIONS, resolve_payment
+from riel.store.whole_payments import WholePayment
 
 app = new_group(help="Look at payments.")
 
@@ -40,18 +42,10 @@ def show(
 ) -> None:
     """Show one payment with its whole history, its refunds and its webhooks."""
     access = open_stage(stage)
-    if not looks_like("pay", payment_id):
-        raise OperatorError(
-            f"{payment_id!r} is not a payment's id.",
-            "Ids look like pay_ and 26 letters and digits.",
-        )
-    payment = access.app.payments.get(payment_id)
-    if payment is None:
-        raise absent_payment(payment_id, stage)
-    deliveries = access.app.deliveries.of_payment(payment_id)
-    refunds = access.app.refunds.of_payment(payment_id) if payment.refund_count else []
+    whole = whole_payment(access, payment_id)
+    deliveries = told_events(whole, access.app.clock())
     quarantined = access.quarantined(payment_id)
-    about = payment, deliveries, refunds, quarantined
+    about = whole.payment, deliveries, whole.refunds, quarantined
     if as_json:
         print_json(payment_screens.payment_document(*about))
     else:
@@ -161,6 +155,19 @@ def acknowledge(
         print_json(payment_screens.payment_document(after))
     else:
         print(f"{payment_id}: {after.acknowledged[-1].what} is acknowledged.")
+
+
+def whole_payment(access: StageAccess, payment_id: str) -> WholePayment:
+    """Read a payment with all that lies beside it; raises OperatorError for an unknown one."""
+    if not looks_like("pay", payment_id):
+        raise OperatorError(
+            f"{payment_id!r} is not a payment's id.",
+            "Ids look like pay_ and 26 letters and digits.",
+        )
+    whole = access.app.whole_payments.get(payment_id)
+    if whole is None:
+        raise absent_payment(payment_id, access.stage)
+    return whole
 
 
 def absent_payment(payment_id: str, stage: str) -> OperatorError:

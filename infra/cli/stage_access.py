@@ -162,10 +162,12 @@ def _app(stage: str, names: Names, urls: Mapping[str, str], aws: Mapping[str, An
         payments_table=names.table("payments"),
         outbox_table=names.table("outbox"),
         merchants_table=names.table("merchants"),
+        limits_table=names.table("limits"),
         payments_queue_url=urls["payments"],
         gateway_queues={g: urls[queue] for g, queue in settings.gateway_queues.items()},
         gateway_events_queue_url=urls["gateway-events"],
         webhooks_queue_url=urls["webhooks"],
         webhooks_dlq_url=urls["webhooks-dlq"],
+        webhook_key=names.webhook_key,
     )
     return App(config, aws=aws)

@@ -14,6 +14,7 @@ from infra.cli.unserved import switched_off, unserved_methods
 from infra.names import FUNCTIONS, SIMULATOR, TABLES
 from infra.stages import SimulatorPlace, stage_named
 from riel.services.list_reviews import count_reviews
+from riel.services.stopped_endpoints import count_stopped
 from riel.services.switches import all_switches
 
 _AGE_WINDOW = timedelta(minutes=3)
@@ -26,6 +27,7 @@ def report(access: StageAccess) -> dict[str, Any]:
         alarms = pool.submit(_alarms, access)
         quarantined = pool.submit(_quarantined, access)
         reviews = pool.submit(count_reviews, access.app)
+        stopped = pool.submit(count_stopped, access.app)
         switches = pool.submit(all_switches, access.app)
         depths = dict(
             zip(
@@ -41,6 +43,7 @@ def report(access: StageAccess) -> dict[str, Any]:
             "tables": {n: {"name": access.names.table(n)} for n in _tables(access)},
             "alarms": alarms.result(),
             "reviews": reviews.result(),
+            "stopped_endpoints": stopped.result(),
             "switched_off": [
                 switch_document(*one) for one in switched_off(switches.result()).items()
             ],

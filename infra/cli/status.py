@@ -70,6 +70,9 @@ def _print_waiting(found: dict[str, Any]) -> None:
     if waiting:
         words = ", ".join(f"{number} {why}" for why, number in waiting.items())
         out.print(Text.assemble(("Reviews", "bold"), f"  {words}: {command()} reviews"))
+    if number := found["stopped_endpoints"]:
+        words = f"  {number} stopped: {command()} webhooks endpoints"
+        out.print(Text.assemble(("Endpoints", "bold red"), words))
     for switch in found["switched_off"]:
         words = f" {switch['name']}, by {switch['who']}: {switch['why']}"
         out.print(Text.assemble(("Off", "bold red"), words), soft_wrap=True)

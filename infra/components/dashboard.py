@@ -37,7 +37,17 @@ GATEWAY_METRICS = {
     "processor": ("GatewayEventProcessed", "GatewayEventUnmatched", "GatewayContradicted"),
 }
 SWEEPER_METRICS = {"sweeper": ("SweeperLagSeconds",)}
-WEBHOOK_METRICS = {"webhook-sender": ("WebhookDelivered", "WebhookRetried", "WebhookDeadLettered")}
+WEBHOOK_METRICS = {
+    "webhook-sender": (
+        "WebhookDelivered",
+        "WebhookRetried",
+        "WebhookPutOff",
+        "WebhookDeadLettered",
+        "WebhookNotSent",
+        "WebhookHostDoubted",
+        "WebhookEndpointStopped",
+    )
+}
 
 
 class Dashboard(cloudwatch.Dashboard):
@@ -77,9 +87,7 @@ class Dashboard(cloudwatch.Dashboard):
         )
         dead_letters = [*(q.dead_letters for q in queues), relay_dead_letters]
         self.add_widgets(
-            _graph(
-                "Oldest message", [q.metric_approximate_age_of_oldest_message() for q in queues]
-            ),
+            _graph("Oldest message", [*map(_age, queues), _age_beside_the_noisy(names)]),
             _graph(
                 "Stream lag",
                 [relay.metric("IteratorAge", period=ONE_MINUTE, statistic="Maximum")],
@@ -111,6 +119,21 @@ def _front_door(http_api: apigateway.HttpApi) -> list[cloudwatch.GraphWidget]:
             width=HALF,
         ),
     ]
+
+
+def _age(queue: WorkQueue) -> cloudwatch.Metric:
+    return queue.metric_approximate_age_of_oldest_message()
+
+
+def _age_beside_the_noisy(names: Names) -> cloudwatch.Metric:
+    """How long the webhooks of those merchants wait who are not the cause of a backlog."""
+    return cloudwatch.Metric(
+        namespace="AWS/SQS",
+        metric_name="ApproximateAgeOfOldestMessageInQuietGroups",
+        dimensions_map={"QueueName": names.queue("webhooks")},
+        statistic="Maximum",
+        period=ONE_MINUTE,
+    )
 
 
 def _counts(

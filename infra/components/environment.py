@@ -61,12 +61,19 @@ class Environment:
         return {"RIEL_SWEEP_AGES_SECONDS": _commas(self._stage.sweeper.ages_seconds)}
 
     def webhook_retries(self) -> dict[str, str]:
-        """The schedule of the merchants' webhooks."""
-        return {"RIEL_WEBHOOK_RETRY_SECONDS": _commas(self._stage.webhook_retry_seconds)}
+        """How a merchant's webhook is tried."""
+        return {
+            "RIEL_WEBHOOK_RETRY_SECONDS": _commas(self._stage.webhook_retry_seconds),
+            "RIEL_WEBHOOKS_MAX_RECEIVES": str(self._stage.queues["webhooks"].max_receives),
+        }
 
     def webhook_rules(self) -> dict[str, str]:
         """Which addresses a merchant's webhooks may have."""
         return {"RIEL_LOOPBACK_WEBHOOKS": "true"} if self._stage.loopback_webhooks else {}
+
+    def webhook_key(self) -> dict[str, str]:
+        """Under which key merchants' webhook secrets are sealed."""
+        return {"RIEL_WEBHOOK_KEY": self._names.webhook_key}
 
 
 def _queue_variable(name: str) -> str:

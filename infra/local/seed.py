@@ -6,6 +6,7 @@ from typing import Final
 
 from infra.local.aws import CREDENTIALS
 from infra.local.engine import REGION
+from infra.names import Names
 from infra.stages import LOCAL
 from riel.app import App
 from riel.config import Config
@@ -24,7 +25,7 @@ def seed_demo_merchant(endpoint: str, merchants_table: str) -> None:
     Only the local stage calls this, so no other stage ever knows the published key.
     """
     app = App(
-        Config(merchants_table=merchants_table),
+        Config(merchants_table=merchants_table, webhook_key=Names(LOCAL.name).webhook_key),
         aws={
             "endpoint_url": endpoint,
             "region_name": REGION,

@@ -1,4 +1,4 @@
-"""What must never be lost: the tables, and the secret that a gateway shares with us."""
+"""What must never be lost: the tables, the key of merchants' secrets, and a gateway's secret."""
 
 from typing import Any
 
@@ -8,12 +8,13 @@ from constructs import Construct
 
 from infra.components.gateway_secret import GatewaySecret
 from infra.components.table import Table
+from infra.components.webhook_key import WebhookKey
 from infra.names import SIMULATOR
 from infra.stages import SimulatorPlace, Stage
 
 
 class StatefulStack(Stack):
-    """The tables of a stage; the stateless stack comes and goes without touching them."""
+    """The tables and keys of a stage; the stateless stack comes and goes without touching them."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, stage: Stage, **options: Any
@@ -42,6 +43,7 @@ class StatefulStack(Stack):
             stream=dynamodb.StreamViewType.NEW_IMAGE,
         )
         self.merchants = Table(self, "Merchants", stage=stage, name="merchants")
+        self.webhook_key = WebhookKey(self, "WebhookKey", stage=stage)
         # Answers of the POSTs that are not payments; each expires by itself.
         self.idempotency = Table(
             self, "Idempotency", stage=stage, name="idempotency", time_to_live="expires_at"

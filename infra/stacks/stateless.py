@@ -96,6 +96,7 @@ class StatelessStack(Stack):
             "api",
             {
                 **of.tables("payments", "outbox", "merchants", "idempotency", "limits"),
+                **of.queues("webhooks"),
                 **of.back_pressure(QUEUE_BATCH_SIZE * workers),
                 **of.routes(),
                 **of.webhook_rules(),
@@ -108,6 +109,8 @@ class StatelessStack(Stack):
         self._tables.merchants.grant_items(function, "dynamodb:GetItem")
         self._tables.idempotency.grant_items(function, *STORED_ANSWERS)
         self._tables.limits.grant_items(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        # A merchant asks for a webhook again.
+        self._send(function, "webhooks")
         return function
 
     def _gateway_webhooks(self) -> PythonFunction:
@@ -179,16 +182,22 @@ class StatelessStack(Stack):
             "WebhookSender",
             "webhook-sender",
             {
-                **of.tables("payments", "merchants"),
+                **of.tables("payments", "outbox", "merchants", "limits"),
                 **of.queues("webhooks"),
                 "RIEL_WEBHOOKS_DLQ_URL": webhooks.dead_letters.queue_url,
                 **of.webhook_retries(),
                 **of.webhook_rules(),
+                **of.webhook_key(),
             },
             sends_to_itself=True,
         )
         self._tables.payments.grant_items(function, *READ, *WRITE)
+        # A later attempt's body, as it was frozen.
+        self._tables.outbox.grant_items(function, "dynamodb:GetItem")
         self._tables.merchants.grant_items(function, "dynamodb:GetItem")
+        # Which hosts answer.
+        self._tables.limits.grant_items(function, "dynamodb:GetItem", "dynamodb:UpdateItem")
+        self._tables.webhook_key.grant_open_to(function)
         self._send(function, "webhooks")
         webhooks.dead_letters.grant_send_messages(function)
         self._consume(function, "webhook-sender")

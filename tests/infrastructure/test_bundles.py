@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def test_the_layers_stay_within_lambdas_size(assemblies: dict[str, CloudAssembly
         path.stat().st_size for a in layers for path in a.source.rglob("*") if path.is_file()
     )
     assert size < 50_000_000
+
+
+def test_the_layer_describes_every_service_that_the_functions_call() -> None:
+    """One that botocore has no description of fails at its first call, on AWS alone."""
+    root = dependencies.ROOT / "layers/core/python/riel/app.py"
+    called = set(re.findall(r'self\.client\("([a-z]+)"\)', root.read_text()))
+    assert {"dynamodb", "kms"} <= called <= set(dependencies.AWS_SERVICES)
 
 
 def test_the_dependencies_layer_is_built_once_for_one_lock(

@@ -75,6 +75,7 @@ def test_a_bundle_runs_with_its_layers_alone(name: str, bundles: tuple[Path, Any
         "RIEL_SIMULATOR_LATENCY": "0-0",
         "RIEL_SIMULATOR_SUCCESS_RATE": "1",
         "RIEL_PAYMENTS_QUEUE_URL": "http://127.0.0.1:9/q",
+        "RIEL_WEBHOOKS_QUEUE_URL": "http://127.0.0.1:9/w",
         **{f"RIEL_{table.upper()}_TABLE": "t" for table in TABLES},
     }
 

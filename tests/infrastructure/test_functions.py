@@ -25,6 +25,7 @@ ENVIRONMENT = {
         "RIEL_MERCHANTS_TABLE",
         "RIEL_IDEMPOTENCY_TABLE",
         "RIEL_LIMITS_TABLE",
+        "RIEL_WEBHOOKS_QUEUE_URL",
         "RIEL_PAYMENTS_PARALLEL",
         "RIEL_MAX_BACKLOG_SECONDS",
     },
@@ -61,10 +62,14 @@ ENVIRONMENT = {
     },
     "webhook-sender": {
         "RIEL_PAYMENTS_TABLE",
+        "RIEL_OUTBOX_TABLE",
         "RIEL_MERCHANTS_TABLE",
+        "RIEL_LIMITS_TABLE",
         "RIEL_WEBHOOKS_QUEUE_URL",
         "RIEL_WEBHOOKS_DLQ_URL",
         "RIEL_WEBHOOK_RETRY_SECONDS",
+        "RIEL_WEBHOOKS_MAX_RECEIVES",
+        "RIEL_WEBHOOK_KEY",
     },
     "simulator": {
         "RIEL_SIMULATOR_TABLE",
@@ -130,6 +135,10 @@ def test_the_functions_read_their_settings_as_the_stage_means_them(
     assert config.breaker_seconds == gateways.breaker_seconds
     assert config.routes == _config(templates, "api").routes == gateways.routes
     assert _config(templates, "sweeper").sweep_ages_seconds == stage.sweeper.ages_seconds
+    sender = _config(templates, "webhook-sender")
+    assert sender.webhook_retry_seconds == stage.webhook_retry_seconds
+    assert sender.webhooks_max_receives == stage.queues["webhooks"].max_receives
+    assert sender.webhook_key == Names(stage.name).webhook_key
 
 
 def test_every_gateway_of_a_route_but_the_first_has_a_payments_queue_of_its_own(
@@ -169,6 +178,13 @@ def test_the_api_knows_how_fast_a_backlog_drains_and_how_long_it_may_be(
 def test_only_the_local_stage_calls_loopback_addresses(aws_templates: Templates) -> None:
     for function in aws_templates.functions().values():
         assert "RIEL_LOOPBACK_WEBHOOKS" not in function["Environment"]["Variables"]
+
+
+def test_the_webhook_sender_has_no_route_to_anything_private(templates: Templates) -> None:
+    """Without a VPC it leaves by Lambda's own network, which reaches public addresses alone."""
+    sender = templates.functions()[Names(templates.stage).function("webhook-sender")]
+    assert "VpcConfig" not in sender
+    assert not [r for r in templates.resources.values() if r["Type"].startswith("AWS::EC2::")]
 
 
 def test_every_log_group_forgets(templates: Templates, stage: Stage) -> None:

@@ -18,6 +18,8 @@ JUSTIFIED_WILDCARDS = {
     ("dynamodb:ListStreams",),
 }
 
+WRITES = {"PutItem", "UpdateItem", "ConditionCheckItem"}
+
 
 def test_no_policy_has_a_wildcard_beyond_the_justified(templates: Templates) -> None:
     for policy, statement in templates.statements():
@@ -56,7 +58,7 @@ def test_each_function_has_a_role_of_its_own(templates: Templates) -> None:
         ("OutboxRelay", {"Outbox"}),
         ("Processor", {"Payments", "Outbox", "Merchants", "Limits"}),
         ("Sweeper", {"Payments", "Outbox", "Limits"}),
-        ("WebhookSender", {"Payments", "Merchants"}),
+        ("WebhookSender", {"Payments", "Outbox", "Merchants", "Limits"}),
     ],
 )
 def test_each_function_reaches_only_its_tables(
@@ -97,6 +99,10 @@ def test_the_outbox_is_only_ever_added_to(templates: Templates) -> None:
         ("Sweeper", "Payments", {"GetItem", "BatchGetItem", "Query", "UpdateItem"}),
         ("Sweeper", "Outbox", {"Query"}),
         ("Sweeper", "Limits", {"GetItem", "PutItem", "UpdateItem"}),
+        ("WebhookSender", "Payments", {"GetItem", "BatchGetItem", "Query", *WRITES}),
+        ("WebhookSender", "Outbox", {"GetItem"}),
+        ("WebhookSender", "Merchants", {"GetItem"}),
+        ("WebhookSender", "Limits", {"GetItem", "UpdateItem"}),
         ("Api", "Idempotency", {"GetItem", "PutItem", "UpdateItem", "DeleteItem"}),
     ],
 )
@@ -115,7 +121,7 @@ def test_what_passes_by_is_touched_as_little_as_what_stays(
 @pytest.mark.parametrize(
     ("function", "queues"),
     [
-        ("Api", set()),
+        ("Api", {"WebhooksQueue"}),
         ("GatewayWebhooks", {"GatewayEventsQueue"}),
         ("OutboxRelay", {"PaymentsQueue", "PaymentsStandbyQueue", "WebhooksQueue"}),
         ("Processor", {"PaymentsQueue", "PaymentsStandbyQueue", "GatewayEventsQueue"}),
@@ -159,6 +165,24 @@ def test_only_the_two_sides_of_a_gateway_read_its_secret(
     for action, resource in readers.values():
         assert action == "secretsmanager:GetSecretValue"
         assert "SimulatorSecret" in resource
+
+
+def test_the_webhook_sender_alone_opens_secrets_and_only_those_of_merchants(
+    templates: Templates,
+) -> None:
+    """The API takes a merchant's webhooks and can not sign one."""
+    openers = [
+        (policy, statement)
+        for policy, statement in templates.statements()
+        if any(action.startswith("kms:") for action in as_list(statement["Action"]))
+    ]
+    ((policy, statement),) = openers
+    assert policy.startswith("WebhookSenderRole")
+    assert statement["Action"] == "kms:Decrypt"
+    assert "GetAttWebhookKey" in statement["Resource"]["Fn::ImportValue"]
+    assert statement["Condition"] == {
+        "ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": "merchant"}
+    }
 
 
 def test_the_processor_may_ask_how_long_its_queue_is(templates: Templates) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from infra.names import Names
 from infra.stages import SimulatorPlace, Stage
 from riel.gateways.registry import CAPABILITIES
+from riel.services.endpoint_health import FORGET_AFTER
+from riel.store.deliveries import KEPT_ATTEMPTS
+from riel.store.keys import OUTBOX_LIFE
+from riel.store.queues import MAX_DELAY_SECONDS
+from riel.webhooks.schedule import JITTER
 from tests.infrastructure.templates import Templates
 
 FOURTEEN_DAYS = 14 * 24 * 3600
@@ -94,11 +101,38 @@ def test_locally_a_message_outlives_its_functions_timeout_too(stage: Stage) -> N
         assert queue.visibility_seconds > stage.functions[queue.consumer].timeout_seconds
 
 
-def test_no_wait_is_longer_than_sqs_can_delay(stage: Stage) -> None:
+def test_no_wait_of_a_gateway_step_is_longer_than_sqs_can_delay(stage: Stage) -> None:
     gateways = stage.gateways
-    copies = (gateways.retry_seconds, gateways.soft_decline_retry_seconds)
-    for waits in (*copies, stage.webhook_retry_seconds):
-        assert all(1 <= wait <= 900 for wait in waits)
+    for waits in (gateways.retry_seconds, gateways.soft_decline_retry_seconds):
+        assert all(1 <= wait <= MAX_DELAY_SECONDS for wait in waits)
+
+
+def test_a_webhook_is_tried_after_1_2_and_4_seconds_and_then_ever_more_rarely(
+    stage: Stage,
+) -> None:
+    waits = stage.webhook_retry_seconds
+    assert waits[:3] == (1, 2, 4)
+    assert list(waits) == sorted(set(waits))
+
+
+def test_on_aws_a_webhook_is_tried_for_three_days_and_its_body_is_kept_for_longer(
+    aws_stage: Stage,
+) -> None:
+    waits = aws_stage.webhook_retry_seconds
+    assert timedelta(hours=72) <= timedelta(seconds=sum(waits)) < timedelta(hours=73)
+    assert any(60 <= wait < 3600 for wait in waits), "minutes, before hours"
+    assert timedelta(seconds=sum(waits)) * (1 + JITTER) < OUTBOX_LIFE
+    assert len(waits) + 1 <= KEPT_ATTEMPTS, "the record has room for all attempts of a run"
+
+
+def test_failures_of_one_delivery_count_as_one_spell_of_its_endpoint(aws_stage: Stage) -> None:
+    """Else an endpoint that gets a webhook a week is never found to be dead."""
+    longest = timedelta(seconds=max(aws_stage.webhook_retry_seconds))
+    assert longest * (1 + JITTER) < FORGET_AFTER
+
+
+def test_a_webhook_that_waits_as_a_delayed_copy_rings_no_alarm(aws_stage: Stage) -> None:
+    assert aws_stage.queues["webhooks"].age_alarm_seconds > MAX_DELAY_SECONDS
 
 
 def test_look_ups_grow_apart_and_outlast_the_gateways_longest_request(stage: Stage) -> None:

@@ -36,7 +36,12 @@ class ApiGateway:
     """Sends raw requests to the handler."""
 
     def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch, **environment: str) -> None:
-        names = (*(f"{table}_table" for table in _TABLES), "simulator_url", "routes")
+        names = (
+            *(f"{table}_table" for table in _TABLES),
+            "simulator_url",
+            "routes",
+            "webhooks_queue_url",
+        )
         settings = {f"RIEL_{name.upper()}": getattr(app.config, name) for name in names}
         handler, self.module = load_handler("api", {**settings, **environment}, monkeypatch)
         self._handler = handler

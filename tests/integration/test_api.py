@@ -23,7 +23,12 @@ class Api:
 
     def __init__(self, app: App, monkeypatch: pytest.MonkeyPatch, **environment: str) -> None:
         tables = ("payments", "outbox", "merchants", "idempotency", "limits")
-        names = (*(f"{name}_table" for name in tables), "simulator_url", "routes")
+        names = (
+            *(f"{name}_table" for name in tables),
+            "simulator_url",
+            "routes",
+            "webhooks_queue_url",
+        )
         settings = {f"RIEL_{name.upper()}": getattr(app.config, name) for name in names}
         handler, module = load_handler("api", {**settings, **environment}, monkeypatch)
         self._handler = handler

@@ -31,7 +31,7 @@ def test_a_new_merchants_key_says_who_calls(app: App, shop: NewMerchant) -> None
     assert caller.merchant == shop.record.merchant
     assert caller.livemode is False
     assert caller.merchant.limits == LIMITS
-    assert caller.merchant.webhook_secrets == (shop.webhook_secret,)
+    assert app.webhook_secrets.of(caller.merchant) == (shop.webhook_secret,)
 
 
 def test_warm_a_request_reads_nothing(app: App, dynamodb: Meddler, clock: FakeClock) -> None:

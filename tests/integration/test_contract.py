@@ -8,6 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -18,11 +19,13 @@ from pydantic import BaseModel
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events
 
-from functions.api import answers
+from functions.api import answers, webhook_answers
 from functions.api.reference import openapi_document
 from functions.api.reference.examples import IDEMPOTENCY_KEY
 from riel import ids
 from riel.app import App
+from riel.clock import utc_now
+from riel.domain.payment import Status, Transition
 from tests.builders import API_KEY, store_payment
 from tests.integration.api_gateway import Answer, ApiGateway, Headers, as_asgi
 from tests.payments import store_awaiting, store_completed
@@ -94,6 +97,7 @@ def test_the_document_has_the_routes_that_are_served_and_no_others(api: ApiGatew
 def test_a_path_has_the_verbs_of_the_document_and_no_others(api: ApiGateway, path: str) -> None:
     concrete = path.replace("{payment_id}", UNKNOWN_ID).replace("{key}", "k")
     concrete = concrete.replace("{refund_id}", "re_" + "a" * 26)
+    concrete = concrete.replace("{delivery_id}", "evt_" + "a" * 26)
     documented = {method.upper() for method in DOCUMENT["paths"][path]}
 
     for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"):
@@ -168,6 +172,7 @@ def test_the_answers_of_a_payments_life_are_those_of_the_document(
     ]
     waiting = f"{payments}/{store_awaiting(app, idempotency_key='waiting').payment_id}"
     steps.append((200, "GET", waiting, call(api, "GET", waiting)))
+    steps += webhooks_again(api, app)
     keys = ("/api/v1/idempotency-keys/k", "/api/v1/idempotency-keys/never")
     steps += [(200, "GET", path, call(api, "GET", path)) for path in keys]
     public = ("/health", "/openapi.json", "/docs")
@@ -178,8 +183,45 @@ def test_the_answers_of_a_payments_life_are_those_of_the_document(
         judge(method, path, answer)
 
 
+def webhooks_again(api: ApiGateway, app: App) -> list[tuple[int, str, str, Answer]]:
+    """A webhook that is looked at, and asked for again."""
+    app.clock = utc_now  # that of the handler, for which an event is old after 14 days
+    paid = store_completed(app, idempotency_key="told").payment_id
+    old = app.clock() - timedelta(days=15)
+    line = Transition(1, Status.COMPLETED, old, "test")
+    store_payment(app, idempotency_key="long ago", history=(line,))
+    long_ago = ids.payment_id("demo", False, "long ago")
+    told, ancient = (redeliver_path(one, sequence) for one, sequence in ((paid, 3), (long_ago, 1)))
+    seen = told.rpartition("/evt_")[0]
+    unknown = f"{seen}/evt_{'a' * 26}/redeliver"
+    large = {"x": "x" * 70_000}
+    nobody = {"X-API-Key": "wrong"}
+    return [
+        (200, "GET", seen, call(api, "GET", seen)),
+        (404, "GET", seen, call(api, "GET", seen.replace(paid, UNKNOWN_ID))),
+        (401, "GET", seen, call(api, "GET", seen, **nobody)),
+        (202, "POST", told, call(api, "POST", told, {}, "a")),
+        (202, "POST", told, call(api, "POST", told, None, "a")),
+        (404, "POST", told, call(api, "POST", unknown, None, "b")),
+        (409, "POST", ancient, call(api, "POST", ancient, None, "c")),
+        (409, "POST", ancient, call(api, "POST", ancient, None, "c")),
+        (422, "POST", told, call(api, "POST", told, {"x": 1}, "d")),
+        (400, "POST", told, call(api, "POST", told, [], "d")),
+        (400, "POST", told, call(api, "POST", told, {})),
+        (413, "POST", told, call(api, "POST", told, large, "d")),
+        (401, "POST", told, call(api, "POST", told, {}, "d", **nobody)),
+        (200, "GET", seen, call(api, "GET", seen)),
+    ]
+
+
+def redeliver_path(payment_id: str, sequence: int) -> str:
+    event_id = ids.event_id(payment_id, sequence)
+    return f"/api/v1/payments/{payment_id}/deliveries/{event_id}/redeliver"
+
+
 def test_no_answer_has_a_field_that_nobody_described(api: ApiGateway, app: App) -> None:
     """The document lets answers grow, so the closed models find what it does not describe."""
+    app.clock = utc_now
     payment = store_payment(app, idempotency_key="k")
     one = f"/api/v1/payments/{payment.payment_id}"
     paid_id = store_completed(app, idempotency_key="paid").payment_id
@@ -197,6 +239,11 @@ def test_no_answer_has_a_field_that_nobody_described(api: ApiGateway, app: App) 
         (answers.Refund, call(api, "GET", f"{paid}/{ids.refund_id('demo', False, paid_id, 'r1')}")),
         (answers.Problem, call(api, "POST", paid, {"amount": "999"}, "r2")),
         (answers.Payment, call(api, "GET", waiting)),
+        (webhook_answers.DeliveryList, call(api, "GET", f"/api/v1/payments/{paid_id}/deliveries")),
+        (
+            webhook_answers.RedeliveryAccepted,
+            call(api, "POST", redeliver_path(paid_id, 3), None, "d1"),
+        ),
         (answers.Problem, call(api, "POST", "/api/v1/payments", {"amount": 1.5}, "k4")),
         (answers.Health, api.send("GET", "/health")),
     ]

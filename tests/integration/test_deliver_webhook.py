@@ -1,14 +1,12 @@
-"""Deliveries against moto and a real HTTP endpoint on loopback."""
+"""One delivery, turn by turn, against moto and a real HTTP endpoint on loopback."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from threading import Event, Thread
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,22 +14,39 @@ from standardwebhooks import Webhook as Verifier
 
 from riel.app import App
 from riel.clock import utc_now
-from riel.services.deliver_webhook import Webhook, deliver_webhook
-from riel.store.queues import Received
-from tests.builders import WEBHOOK_SECRET
+from riel.domain.instants import to_text
+from riel.errors import MalformedMessageError, StoreUnavailableError
+from riel.services.deliver_webhook import deliver_webhook
+from riel.services.redeliver_webhook import redeliver
+from riel.services.webhook_message import Webhook
+from riel.store.deliveries import COPY_GRACE, Attempt, Delivery
+from riel.store.endpoints import Endpoint as Health
+from riel.store.endpoints import EndpointStore
+from riel.store.queues import Queue
+from tests.builders import NOON, WEBHOOK_SECRET, FakeClock
 from tests.endpoint import Endpoint
+
+BODY = '{"type":"payment.completed","data":{"payment_id":"pay_1"}}'
 
 
 def webhook(url: str, **fields: Any) -> Webhook:
-    body = '{"type":"payment.completed","data":{"payment_id":"pay_1"}}'
-    given = Webhook("evt_1", "payment.completed", "pay_1", "demo", url, body)
+    """The relay's message, which carries the event."""
+    given = Webhook("demo", "pay_1", "evt_1", 1, 0, "payment.completed", url, to_text(NOON), BODY)
     return replace(given, **fields)
 
 
-def next_message(queue: Any) -> Webhook:
-    (message,) = queue.receive(0)
-    assert isinstance(message, Received)
-    return Webhook.read(json.loads(message.body))
+def delivery_of(app: App) -> Delivery:
+    found = app.deliveries.get("pay_1", "evt_1")
+    assert found is not None
+    return found
+
+
+def messages(queue: Queue) -> list[Webhook]:
+    found = []
+    for message in queue.receive(30):
+        found.append(Webhook.read(json.loads(message.body)))
+        queue.delete(message.receipt)
+    return found
 
 
 def test_a_webhook_arrives_signed_and_is_recorded(app: App, endpoint: Endpoint) -> None:
@@ -42,156 +57,333 @@ def test_a_webhook_arrives_signed_and_is_recorded(app: App, endpoint: Endpoint) 
     ((headers, body),) = endpoint.received
     assert Verifier(WEBHOOK_SECRET).verify(body, headers)["type"] == "payment.completed"
     assert headers["webhook-id"] == "evt_1"
-    (delivery,) = app.deliveries.of_payment("pay_1")
+    delivery = delivery_of(app)
     assert (delivery.state, delivery.attempts[0].status) == ("delivered", 200)
+    assert (delivery.next_at, delivery.due_at) == (None, None)
 
 
-def test_a_failure_is_tried_again_by_a_delayed_copy_with_the_same_id(
+def test_a_failure_is_recorded_with_its_next_attempt_in_the_index_and_as_a_copy(
     app: App, endpoint: Endpoint
 ) -> None:
-    endpoint.statuses = [500, 302]
+    endpoint.statuses = [500]
 
-    first = deliver_webhook(app, webhook(endpoint.url))
-    second = deliver_webhook(app, webhook(endpoint.url, attempt=2))
-    third = deliver_webhook(app, webhook(endpoint.url, attempt=3))
+    assert deliver_webhook(app, webhook(endpoint.url)) == "pending: again in 1 s"
 
-    assert (first, second, third) == ("pending: again in 1 s", "pending: again in 2 s", "delivered")
-    assert {headers["webhook-id"] for headers, _ in endpoint.received} == {"evt_1"}
-    (delivery,) = app.deliveries.of_payment("pay_1")
-    assert [attempt.status for attempt in delivery.attempts] == [500, 302, 200]
-
-
-def test_out_of_attempts_the_delivery_is_dead_lettered_and_visible(
-    app: App, endpoint: Endpoint
-) -> None:
-    endpoint.statuses = [500] * 4
-
-    for attempt in (1, 2, 3, 4):
-        done = deliver_webhook(app, webhook(endpoint.url, attempt=attempt))
-
-    assert done == "failed"
-    assert next_message(app.webhooks_dlq) == webhook(endpoint.url, attempt=4)
-    (delivery,) = app.deliveries.of_payment("pay_1")
-    assert delivery.state == "failed"
-
-
-def test_410_stops_at_once(app: App, endpoint: Endpoint) -> None:
-    endpoint.statuses = [410]
-
-    assert deliver_webhook(app, webhook(endpoint.url)) == "failed"
-    assert len(endpoint.received) == 1
+    delivery = delivery_of(app)
+    assert delivery.next_at == NOON + timedelta(seconds=1)
+    assert delivery.due_at == delivery.next_at + COPY_GRACE
+    assert (delivery.turn, delivery.tries, delivery.attempt_count) == (2, 1, 1)
+    assert app.webhooks_queue.depth() == {"visible": 0, "in_flight": 0, "delayed": 1}
 
 
 def test_a_message_that_comes_twice_sends_nothing_twice(app: App, endpoint: Endpoint) -> None:
     deliver_webhook(app, webhook(endpoint.url))
 
-    assert deliver_webhook(app, webhook(endpoint.url)) == "nothing to do"
+    assert deliver_webhook(app, webhook(endpoint.url), receives=2) == "nothing to do: delivered"
     assert len(endpoint.received) == 1
 
 
-def test_a_sender_that_died_after_its_record_still_gets_its_next_attempt(
-    app: App, endpoint: Endpoint
+def test_a_message_that_comes_twice_makes_no_second_copy(app: App, endpoint: Endpoint) -> None:
+    endpoint.statuses = [500]
+    deliver_webhook(app, webhook(endpoint.url))
+
+    assert deliver_webhook(app, webhook(endpoint.url), receives=2) == "nothing to do: pending"
+    assert app.webhooks_queue.depth()["delayed"] == 1
+
+
+def test_a_late_message_serves_when_the_copy_of_the_present_turn_was_lost(
+    app: App, endpoint: Endpoint, clock: FakeClock
 ) -> None:
     endpoint.statuses = [500]
     deliver_webhook(app, webhook(endpoint.url))
-    app.webhooks_queue.receive(0)
+    clock.advance(1)
 
-    again = deliver_webhook(app, webhook(endpoint.url))
+    assert deliver_webhook(app, webhook(endpoint.url), receives=2) == "delivered"
+    # And the copy, if it comes after all, finds its turn over.
+    copy = Webhook("demo", "pay_1", "evt_1", turn=2)
+    assert deliver_webhook(app, copy) == "nothing to do: delivered"
+    assert len(endpoint.received) == 2
 
-    assert again.startswith("pending: again in")
-    assert len(endpoint.received) == 1
+
+@pytest.mark.parametrize(("asked", "waits"), [("60", 60), ("86400", 3600), ("0", 1), ("soon", 1)])
+def test_fc_71_retry_after_lengthens_the_wait_to_an_hour_at_most(
+    app: App, endpoint: Endpoint, asked: str, waits: int
+) -> None:
+    endpoint.statuses, endpoint.headers = [429], {"Retry-After": asked}
+
+    assert deliver_webhook(app, webhook(endpoint.url)) == f"pending: again in {waits} s"
 
 
-def test_retry_after_is_honoured(app: App, endpoint: Endpoint) -> None:
-    endpoint.statuses, endpoint.headers = [429], {"Retry-After": "60"}
+@pytest.mark.parametrize("status", [503, 500, 404])
+def test_fc_71_retry_after_as_a_date_is_honoured_with_any_failure(
+    app: App, endpoint: Endpoint, status: int
+) -> None:
+    endpoint.statuses = [status]
+    endpoint.headers = {"Retry-After": "Fri, 17 Apr 2026 12:10:00 GMT"}
 
-    assert deliver_webhook(app, webhook(endpoint.url)) == "pending: again in 60 s"
+    assert deliver_webhook(app, webhook(endpoint.url)) == "pending: again in 600 s"
+
+
+def test_a_wait_of_more_than_a_quarter_of_an_hour_is_the_index_s_alone(
+    app: App, endpoint: Endpoint
+) -> None:
+    endpoint.statuses, endpoint.headers = [503], {"Retry-After": "901"}
+
+    deliver_webhook(app, webhook(endpoint.url))
+
+    assert delivery_of(app).due_at == NOON + timedelta(seconds=901)
+    assert app.webhooks_queue.depth() == {"visible": 0, "in_flight": 0, "delayed": 0}
 
 
 def test_nobody_listens(app: App) -> None:
     done = deliver_webhook(app, webhook("http://127.0.0.1:9/"))
 
     assert done.startswith("pending")
-    (delivery,) = app.deliveries.of_payment("pay_1")
-    assert (delivery.attempts[0].status, delivery.attempts[0].error) == (0, "ConnectError")
+    (attempt,) = delivery_of(app).attempts
+    assert (attempt.status, attempt.error) == (0, "connection_failed")
 
 
-def test_an_address_that_is_not_public_is_never_called(app: App) -> None:
+def test_a_forbidden_destination_fails_at_once_with_a_letter_and_is_never_called(app: App) -> None:
     app.resolver = lambda _host, _port: ["10.0.0.1"]
 
-    assert deliver_webhook(app, webhook("https://example.com/")) == "failed"
-    (delivery,) = app.deliveries.of_payment("pay_1")
-    assert delivery.attempts[0].error == "ForbiddenDestination"
+    done = deliver_webhook(app, webhook("https://example.com/"))
+
+    assert done == "failed: forbidden_destination"
+    assert delivery_of(app).attempts[0].error == "forbidden_destination"
+    assert messages(app.webhooks_dlq) == [Webhook("demo", "pay_1", "evt_1", turn=2)]
 
 
-def test_messages_read_back_as_they_were_written() -> None:
-    one = webhook("https://example.com/", attempt=3, base=1)
+def test_an_event_that_is_no_longer_kept_ends_its_delivery(app: App, endpoint: Endpoint) -> None:
+    endpoint.statuses = [500]
+    deliver_webhook(app, webhook(endpoint.url))
 
-    assert Webhook.read(asdict(one)) == one
+    # Nothing stands in the outbox, as after its 14 days; only the relay's message has the body.
+    done = deliver_webhook(app, Webhook("demo", "pay_1", "evt_1", turn=2))
+
+    assert done == "failed: event_expired"
+    assert len(endpoint.received) == 1
+
+
+def test_the_last_receive_sends_nothing_and_the_schedule_goes_on(
+    app: App, endpoint: Endpoint
+) -> None:
+    """Whoever had the message before has died of it, or with it."""
+    last = app.config.webhooks_max_receives
+
+    assert deliver_webhook(app, webhook(endpoint.url), receives=last) == "pending: again in 1 s"
+
+    assert endpoint.received == []
+    assert [attempt.error for attempt in delivery_of(app).attempts] == ["sender_ended"]
+
+
+def test_a_letter_that_sqs_itself_sends_back_begins_a_new_run(app: App, endpoint: Endpoint) -> None:
+    endpoint.statuses = [410]
+    deliver_webhook(app, webhook(endpoint.url))
+    (letter,) = messages(app.webhooks_dlq)
+
+    assert deliver_webhook(app, letter) == "sent again"
+    (again,) = messages(app.webhooks_queue)
+    # From the relay's message, because no outbox stands behind this test.
+    assert deliver_webhook(app, replace(webhook(endpoint.url), turn=again.turn)) == "delivered"
+    assert [attempt.status for attempt in delivery_of(app).attempts] == [410, 200]
+
+
+def test_only_a_message_that_comes_again_makes_a_second_letter(
+    app: App, endpoint: Endpoint
+) -> None:
+    """Its first receiver may have died between the record and the letter."""
+    endpoint.statuses = [410]
+    deliver_webhook(app, webhook(endpoint.url))
+
+    assert deliver_webhook(app, webhook(endpoint.url)) == "nothing to do: failed"
+    assert deliver_webhook(app, webhook(endpoint.url), receives=2) == "failed: gone"
+    assert len(messages(app.webhooks_dlq)) == 2
 
 
 @contextmanager
-def raw_endpoint(answer: Callable[[socket.socket], None]) -> Iterator[str]:
-    """An endpoint that speaks as badly as the test wants."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def meanwhile(app: App, happens: Callable[[], object]) -> Iterator[None]:
+    """During the next look-up of `localhost`, which is inside an attempt, something happens."""
+    left = [happens]
 
-        def serve() -> None:
-            with contextlib.suppress(OSError):
-                connection, _ = server.accept()
-                with connection:
-                    connection.recv(65_536)
-                    answer(connection)
+    def resolve(_host: str, _port: int) -> list[str]:
+        while left:
+            left.pop()()
+        return ["127.0.0.1"]
 
-        thread = Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
-    thread.join(5)
+    app.resolver = resolve
+    yield
+    assert left == []
 
 
-def test_fc_71_an_endpoint_that_drips_its_headers_is_cut_at_the_total_deadline(
-    app: App, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def url(app: App, endpoint: Endpoint) -> str:
+    """An endpoint with a name, which has proven that it may be called side by side."""
+    app.resolver = lambda _host, _port: ["127.0.0.1"]
+    named = endpoint.url.replace("127.0.0.1", "localhost")
+    assert deliver_webhook(app, webhook(named, event_id="evt_0")) == "delivered"
+    endpoint.received.clear()
+    return named
+
+
+def test_an_attempt_that_another_overtook_is_recorded_and_arranges_nothing(
+    app: App, endpoint: Endpoint, url: str
 ) -> None:
-    monkeypatch.setattr("riel.webhooks.sending.DEADLINE_SECONDS", 1.0)
-    ended = Event()
+    endpoint.statuses = [500, 503]
 
-    def drip(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n")
-        while not ended.wait(0.05):
-            connection.sendall(b"x-drip: 1\r\n")  # each read succeeds; only the total can end it
+    with meanwhile(app, lambda: deliver_webhook(app, webhook(url))):
+        assert deliver_webhook(app, webhook(url)) == "recorded beside another worker"
 
-    with raw_endpoint(drip) as url:
-        done = deliver_webhook(app, webhook(url))
-        ended.set()
-
-    (delivery,) = app.deliveries.of_payment("pay_1")
-    assert done.startswith("pending")
-    assert delivery.attempts[0].error == "DeadlineExceeded"
+    delivery = delivery_of(app)
+    assert (delivery.turn, delivery.tries, delivery.attempt_count) == (2, 1, 2)
+    assert [attempt.status for attempt in delivery.attempts] == [500, 503]
+    assert app.webhooks_queue.depth()["delayed"] == 1, "the copy of the one that was first"
 
 
-@pytest.mark.parametrize("rest", [b"", b"half of what was prom"])
-def test_a_2xx_is_a_success_whatever_becomes_of_its_body(app: App, rest: bytes) -> None:
-    def cut(connection: socket.socket) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n" + rest)
-
-    with raw_endpoint(cut) as url:
-        assert deliver_webhook(app, webhook(url)) == "delivered"
-
-
-def test_the_next_address_is_tried_when_one_can_not_be_connected_to(
+def test_of_two_that_were_overtaken_at_once_neither_attempt_is_lost(
     app: App, endpoint: Endpoint
 ) -> None:
-    app.resolver = lambda _host, _port: ["::1", "127.0.0.1"]
-    url = endpoint.url.replace("127.0.0.1", "localhost")
+    endpoint.statuses = [500]
+    deliver_webhook(app, webhook(endpoint.url))
+    seen = delivery_of(app)
+    late, later = (seen.beside(Attempt(to_text(NOON), status, 1)) for status in (502, 503))
 
-    assert deliver_webhook(app, webhook(url)) == "delivered"
-    assert endpoint.received[0][0]["host"].startswith("localhost:")
+    assert app.deliveries.save(seen, late)
+    assert app.deliveries.save(seen, later) is False, "it has to read again"
+
+    assert [attempt.status for attempt in delivery_of(app).attempts] == [500, 502]
+
+
+def test_what_arrived_is_delivered_although_another_attempt_failed_meanwhile(
+    app: App, endpoint: Endpoint, url: str
+) -> None:
+    endpoint.statuses = [500, 200]
+
+    with meanwhile(app, lambda: deliver_webhook(app, webhook(url))):
+        assert deliver_webhook(app, webhook(url)) == "delivered"
+
+    assert (delivery_of(app).state, delivery_of(app).due_at) == ("delivered", None)
+
+
+def test_a_failure_does_not_undo_a_delivery(app: App, endpoint: Endpoint, url: str) -> None:
+    endpoint.statuses = [200, 500]
+
+    with meanwhile(app, lambda: deliver_webhook(app, webhook(url))):
+        assert deliver_webhook(app, webhook(url)) == "recorded beside another worker"
+
+    delivery = delivery_of(app)
+    assert (delivery.state, delivery.due_at, delivery.attempt_count) == ("delivered", None, 2)
+
+
+def test_who_asks_during_an_attempt_gets_one_of_his_own(
+    app: App, endpoint: Endpoint, url: str
+) -> None:
+    """The attempt in flight may have arrived before he lost what he had."""
+    endpoint.statuses = [500]
+    deliver_webhook(app, webhook(url))
+
+    with meanwhile(app, lambda: redeliver(app, delivery_of(app))):
+        done = deliver_webhook(app, webhook(url, turn=2))
+
+    asked = delivery_of(app)
+    assert done == "recorded beside another worker"
+    assert (asked.state, asked.is_asked_for, asked.turn) == ("pending", True, 3)
+    assert (asked.tries, asked.attempt_count) == (0, 2)
+    assert deliver_webhook(app, webhook(url, turn=3)) == "delivered"
+    assert len(endpoint.received) == 3
+
+
+def test_asked_for_twice_at_once_it_is_sent_once(app: App, endpoint: Endpoint) -> None:
+    deliver_webhook(app, webhook(endpoint.url))
+    seen = delivery_of(app)
+
+    assert redeliver(app, seen) == "sent again"
+    assert redeliver(app, seen) == "somebody else has just asked for it"
+
+    assert len(messages(app.webhooks_queue)) == 1
+
+
+def test_the_newest_thirty_attempts_are_kept_and_all_are_counted(
+    app: App, endpoint: Endpoint, clock: FakeClock
+) -> None:
+    endpoint.statuses = [500] * 35
+    for turn in range(1, 36):
+        deliver_webhook(app, webhook(endpoint.url, turn=turn))
+        if delivery_of(app).state == "failed":
+            redeliver(app, delivery_of(app))
+            app.deliveries.save(delivery_of(app), replace(delivery_of(app), turn=turn + 1))
+        clock.advance(60)
+
+    delivery = delivery_of(app)
+    assert (len(delivery.attempts), delivery.attempt_count) == (30, 35)
+    assert delivery.attempts[-1].at == to_text(clock() - timedelta(seconds=60))
+
+
+def test_a_secret_that_can_not_be_read_puts_the_webhook_off_without_an_attempt(
+    app: App, endpoint: Endpoint
+) -> None:
+    class Locked:
+        def of(self, _merchant: object) -> tuple[str, ...]:
+            raise StoreUnavailableError("KMS does not answer")
+
+    app.__dict__["webhook_secrets"] = Locked()
+    sent = webhook(endpoint.url)
+
+    for waits, delay in enumerate((1, 2, 4, 8)):
+        done = deliver_webhook(app, replace(sent, waits=waits))
+        assert done == f"put off for {delay} s: the merchant's secret can not be read"
+    assert app.deliveries.get("pay_1", "evt_1") is None
+    done = deliver_webhook(app, replace(sent, waits=4))
+
+    assert done.startswith("put off until 2026-04-17T12:0")
+    held = delivery_of(app)
+    assert (held.turn, held.attempt_count, held.next_at) == (1, 0, held.due_at)
+    assert app.webhooks_queue.depth()["delayed"] == 4
+    assert endpoint.received == []
+
+
+def test_health_that_can_not_be_noted_does_not_repeat_the_webhook(
+    app: App, endpoint: Endpoint
+) -> None:
+    class Throttled(EndpointStore):
+        def save(self, before: Health, after: Health) -> bool:
+            raise StoreUnavailableError("throttled")
+
+    app.__dict__["endpoints"] = Throttled(app.dynamodb, "payments", app.clock)
+    endpoint.statuses = [500]
+
+    assert deliver_webhook(app, webhook(endpoint.url)) == "pending: again in 1 s"
+    assert delivery_of(app).attempt_count == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"merchant_id": ""}, {"turn": 0}, {"waits": -1}, {"turn": "1"}, {"attempt": 1}, {"at": "x"}],
+)
+def test_a_message_that_is_none_is_refused(app: App, fields: dict[str, Any]) -> None:
+    sent = webhook("https://example.com/").fields() | fields
+
+    with pytest.raises(MalformedMessageError):
+        deliver_webhook(app, Webhook.read(sent))
+
+
+def test_a_message_about_a_delivery_that_does_not_exist_is_refused(app: App) -> None:
+    with pytest.raises(MalformedMessageError, match="does not exist"):
+        deliver_webhook(app, Webhook("demo", "pay_1", "evt_1"))
+
+
+def test_messages_read_back_as_they_were_written() -> None:
+    one = webhook("https://example.com/", waits=3)
+
+    assert Webhook.read(one.fields()) == one
 
 
 def test_no_log_holds_the_path_or_query_of_an_endpoint(
     app: App, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
+    endpoint.statuses = [410]
     with caplog.at_level("INFO"):
         deliver_webhook(app, webhook(endpoint.url.replace("hook", "T00/s3cr3t?token=s3cr3t")))
 
     assert len(endpoint.received) == 1
+    assert "endpoint stopped" in caplog.text
     assert "s3cr3t" not in caplog.text

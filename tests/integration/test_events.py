@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -14,9 +15,12 @@ import pytest
 
 from riel import ids
 from riel.app import App
+from riel.domain.events import payment_moved
 from riel.gateways.base import Charged
 from riel.services.create_refund import refund_late_payment
 from riel.services.read_refunds import refund_view
+from riel.services.webhook_message import Webhook
+from riel.store.deliveries import Attempt
 from riel.store.inbox import InboxEvent, KeptBody
 from tests.builders import NOON, FakeClock, FakeGateway, store_payment
 from tests.handlers import Context, Handler, load_handler
@@ -80,6 +84,19 @@ def one_refund(answer: Answer, app: App) -> None:
     assert json.loads(answer["body"]) == refund_view(refund)
 
 
+def one_delivery(answer: Answer, _: App) -> None:
+    assert answer["statusCode"] == 200
+    (delivery,) = json.loads(answer["body"])["data"]
+    assert delivery["delivery_id"] == ids.event_id(PAYMENT_ID, 3)
+
+
+def sent_again(answer: Answer, app: App) -> None:
+    event_id = ids.event_id(PAYMENT_ID, 3)
+    assert answer["statusCode"] == 202
+    assert json.loads(answer["body"]) == {"delivery_id": event_id, "state": "pending"}
+    assert app.webhooks_queue.depth()["visible"] == 1
+
+
 def found(answer: Answer, _: App) -> None:
     assert json.loads(answer["body"]) == {"state": "completed", "payment_id": PAYMENT_ID}
 
@@ -104,12 +121,12 @@ def completes(*identifiers: str) -> Check:
     return check
 
 
-def delivered(*identifiers: str) -> Check:
+def refused(*identifiers: str) -> Check:
     def check(answer: Answer, app: App) -> None:
         fails(*identifiers, webhooks=0)(answer, app)
         (delivery,) = app.deliveries.of_payment(PAYMENT_ID)
         # No test calls a merchant: the name resolves to a private address, which is refused.
-        assert delivery.attempts[0].error == "ForbiddenDestination"
+        assert delivery.attempts[-1].error == "forbidden_destination"
 
     return check
 
@@ -151,6 +168,8 @@ EXPECTED: dict[str, Check] = {
     "api/create_refund": refunded,
     "api/list_refunds": answers(200),
     "api/get_refund": one_refund,
+    "api/list_deliveries": one_delivery,
+    "api/redeliver": sent_again,
     "api/find_idempotency_key": found,
     "api/docs": answers(200),
     "api/openapi": answers(200),
@@ -166,8 +185,9 @@ EXPECTED: dict[str, Check] = {
     "processor/one_payment": completes(),
     "processor/payment_beside_malformed_message": completes(MESSAGE.format(0), MESSAGE.format(1)),
     "processor/delayed_copy": completes(),
-    "webhook_sender/first_attempt": delivered(),
-    "webhook_sender/delivery_beside_malformed_message": delivered(MESSAGE.format(0)),
+    "webhook_sender/first_attempt": refused(),
+    "webhook_sender/later_attempt": refused(),
+    "webhook_sender/delivery_beside_malformed_message": refused(MESSAGE.format(0)),
     "processor/gateway_event": looked_into,
     "gateway_webhooks/charge_succeeded": taken("received", messages=1),
     "gateway_webhooks/forged": answers(401, "signature_invalid"),
@@ -181,7 +201,13 @@ EXPECTED: dict[str, Check] = {
     "simulator/force_outcome": answers(200),
 }
 NEED_A_PAYMENT = ("get_payment", "list_payments", "cancel_payment", "find_idempotency_key")
-NEED_A_COMPLETED_PAYMENT = ("create_refund", "list_refunds", "get_refund")
+NEED_A_COMPLETED_PAYMENT = (
+    "create_refund",
+    "list_refunds",
+    "get_refund",
+    "list_deliveries",
+    "redeliver",
+)
 FILES = sorted(EVENTS.glob("*/*.json"))
 
 
@@ -208,6 +234,7 @@ def load(listening: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Han
         "RIEL_PAYMENTS_QUEUE_URL": config.payments_queue_url,
         "RIEL_WEBHOOKS_QUEUE_URL": config.webhooks_queue_url,
         "RIEL_WEBHOOKS_DLQ_URL": config.webhooks_dlq_url,
+        "RIEL_WEBHOOK_KEY": config.webhook_key,
         "RIEL_GATEWAY_EVENTS_QUEUE_URL": config.gateway_events_queue_url,
         "RIEL_SIMULATOR_SECRET": config.simulator_secret,
         "RIEL_SIMULATOR_URL": "http://127.0.0.1:9",
@@ -222,11 +249,23 @@ def load(listening: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Han
         if function in ("processor", "webhook_sender"):
             module._app.__dict__["gateways"] = listening.gateways
             module._app.resolver = lambda _host, _port: ["10.0.0.1"]
-        if function == "gateway_webhooks":
-            module._app.clock = listening.clock  # the events were signed at its time
+            module._app.__dict__["secret_box"] = listening.secret_box
+        if function in ("api", "gateway_webhooks"):
+            # The events were signed, and are kept, by its time.
+            module._app.clock = listening.clock
         return handler
 
     return load
+
+
+def store_tried_delivery(app: App) -> None:
+    """One whose first attempt has failed; its event stands in the outbox."""
+    moved = store_completed(app, idempotency_key=KEY)
+    event = payment_moved(ids.event_id(PAYMENT_ID, moved.sequence), moved)
+    begun = Webhook.of_event(replace(event, webhook_url="https://example.com/webhook"))
+    delivery = begun.new_delivery()
+    failed = replace(delivery.after(Attempt("t", 500, 1)), next_at=NOON, due_at=NOON)
+    assert app.deliveries.save(delivery, failed)
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -241,6 +280,8 @@ def test_an_event_is_handled_as_expected(
             refund_late_payment(app, payment)
     if name_of(path) == "processor/gateway_event":
         assert app.inbox.put(GATEWAY_EVENT) is None
+    if name_of(path) == "webhook_sender/later_attempt":
+        store_tried_delivery(app)
     if path.parent.name == "sweeper":
         store_payment(app, due_at=NOON)
 

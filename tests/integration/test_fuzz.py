@@ -248,6 +248,8 @@ paths = st.one_of(
     segments.map(lambda part: f"{PAYMENTS}/{part}/cancel"),
     segments.map(lambda part: f"{PAYMENTS}/{part}/refunds"),
     segments.map(lambda part: f"{PAYMENTS}/{part}/refunds/{part}"),
+    segments.map(lambda part: f"{PAYMENTS}/{part}/deliveries"),
+    segments.map(lambda part: f"{PAYMENTS}/{part}/deliveries/{part}/redeliver"),
     segments.map(lambda part: f"/api/v1/idempotency-keys/{part}"),
     st.sampled_from([PAYMENTS, PAYMENTS + "/", "/health", "/health/", "/openapi.json", "/docs"]),
 )

@@ -112,7 +112,8 @@ def test_webhooks_that_wait_for_their_next_attempt_do_not_keep_those_that_were_l
     """One merchant's endpoint that is down fills the queue with delayed copies, tried ones all."""
     monkeypatch.setattr(queue_room, "MAX_WAITING", 1)
     for _ in range(3):
-        app.webhooks_queue.send({"event_id": "evt_tried"}, delay_seconds=900)
+        tried = {"merchant_id": "demo", "event_id": "evt_tried"}
+        app.webhooks_queue.send(tried, delay_seconds=900)
     lost = make_payment(history=(make_payment().history[0], Transition(2, Status.FAILED, NOON, "")))
     assert app.payments.create(lost, payment_moved("evt_lost", lost)) is None
     clock.advance(max(app.config.sweep_ages_seconds) + 60)

@@ -46,6 +46,10 @@ def due(app: App, number: int = 0, at: datetime = NOON, **fields: Any) -> Paymen
     return store_payment(app, idempotency_key=f"key-{number}", due_at=at, **fields)
 
 
+def partition_of(number: int) -> str:
+    return keys.due_partition(shard_of(number))
+
+
 def shard_of(number: int) -> int:
     payment_id = ids.payment_id("demo", False, f"key-{number}")
     return ids.spread(payment_id, keys.DUE_SHARDS)
@@ -170,7 +174,7 @@ def test_every_kind_of_item_goes_to_the_queue_that_its_entry_names(app: App) -> 
 
 def test_two_sweepers_at_once_send_at_most_twice_and_move_it_once(app: App) -> None:
     payment = due(app)
-    (page,) = app.due.until(shard_of(0), NOON, 100)  # the other one has read, not yet moved
+    (page,) = app.due.until(partition_of(0), NOON, 100)  # the other one has read, not yet moved
 
     run(app)
     after = sort_key(app, payment.payment_id)
@@ -182,7 +186,7 @@ def test_two_sweepers_at_once_send_at_most_twice_and_move_it_once(app: App) -> N
 
 def test_an_item_that_was_settled_meanwhile_is_not_put_back_into_the_index(app: App) -> None:
     payment = due(app)
-    (page,) = app.due.until(shard_of(0), NOON, 100)
+    (page,) = app.due.until(partition_of(0), NOON, 100)
     assert app.payments.note(payment, replace(payment, due_at=None))
 
     assert app.due.postpone(page[0], NOON) is False
@@ -191,7 +195,7 @@ def test_an_item_that_was_settled_meanwhile_is_not_put_back_into_the_index(app: 
 
 def test_what_vanished_is_no_error_and_is_not_made_anew(app: App) -> None:
     payment = due(app)
-    (page,) = app.due.until(shard_of(0), NOON, 100)
+    (page,) = app.due.until(partition_of(0), NOON, 100)
     key = {"pk": {"S": payment.payment_id}, "sk": {"S": keys.PAYMENT}}
     app.dynamodb.delete_item(TableName="payments", Key=key)
 

@@ -74,6 +74,20 @@ def complete(app: App, payment: Payment, at: datetime) -> Payment:
     return after
 
 
+def deliver(app: App, payment: Payment) -> None:
+    """Record that the merchant was told of a completed payment."""
+    begun = Delivery(
+        payment_id=payment.payment_id,
+        event_id=ids.event_id(payment.payment_id, 3),
+        merchant_id=payment.merchant_id,
+        type="payment.completed",
+        url="http://x",
+        event_at=payment.history[-1].at,
+    )
+    done = replace(begun.after(Attempt("t", 200, 1)), state=DELIVERED)
+    assert app.deliveries.save(begun, done)
+
+
 def store_at(app: App, at: datetime, number: int = 0, **fields: Any) -> Payment:
     created = replace(make_payment().history[0], at=at)
     return store_payment(app, idempotency_key=f"key-{number}", history=(created,), **fields)
@@ -116,8 +130,7 @@ def test_fc_60_a_relay_that_is_down_for_longer_than_the_stream_keeps_loses_no_ev
 def test_what_had_its_effect_is_not_published_again(app: App, clock: FakeClock) -> None:
     begin(app)
     payment = complete(app, store_at(app, clock()), clock())
-    delivery = Delivery(ids.event_id(payment.payment_id, 3), "payment.completed", "http://x")
-    app.deliveries.record(payment.payment_id, delivery, Attempt("t", 200, 1), DELIVERED)
+    deliver(app, payment)
     canceled = store_at(app, clock(), 1)
     applied = apply(canceled, Change(Status.CANCELED, clock(), "merchant"))
     assert isinstance(applied, Applied)
@@ -324,8 +337,7 @@ def test_a_healthy_payment_costs_a_fraction_of_a_write_to_check(app: App, clock:
     begin(app)
     for number in range(20):
         done = complete(app, store_at(app, NOON, number), NOON + timedelta(seconds=1))
-        delivery = Delivery(ids.event_id(done.payment_id, 3), "payment.completed", "http://x")
-        app.deliveries.record(done.payment_id, delivery, Attempt("t", 200, 1), DELIVERED)
+        deliver(app, done)
     clock.advance(AGE + 60)
     calls: Counter[str] = Counter()
     asked: Counter[str] = Counter()

@@ -23,6 +23,7 @@ from statistics import median
 from typing import Any
 
 from infra.dependencies import ROOT
+from infra.names import Names
 from infra.stages import LOCAL
 from riel.app import App
 from riel.config import Config
@@ -47,7 +48,7 @@ TABLES = ("payments", "outbox", "merchants", "idempotency", "limits")
 
 def _seed(database: Database) -> None:
     app = App(
-        Config(merchants_table="merchants"),
+        Config(merchants_table="merchants", webhook_key=Names(LOCAL.name).webhook_key),
         aws={
             "endpoint_url": database.url,
             "verify": str(database.certificate),

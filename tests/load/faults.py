@@ -13,21 +13,14 @@ exit code 1 when money was lost, moved twice, or moved without the payment sayin
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import random
-import signal
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -37,13 +30,12 @@ from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
 from tests.end_to_end.client import FINAL, Merchant
 from tests.end_to_end.dead_letters import count_dead_letters, payments_in_dead_letters
+from tests.load.killer import Killer
+from tests.load.stages import own_stage
 
 MAX_PAYMENTS = 2_000
 CLIENTS = 20
 DEADLINE_SECONDS = 420
-KILL_EVERY_SECONDS = (1.0, 3.0)
-MAX_KILLS = 40
-"""In each of two rounds: while payments are under way, and while refunds are."""
 FLOOD_CAPACITY = 4
 FLOOD_CLIENTS = 10 * FLOOD_CAPACITY
 MIX = (
@@ -77,48 +69,12 @@ class Verdict:
         return not any(self.violations.values())
 
 
-class Killer:
-    """Ends workers of one function with SIGKILL, at random moments, until it is told to stop."""
-
-    def __init__(self, platform: LocalPlatform, function: str, seed: int) -> None:
-        self.kills = 0
-        self._name = f"ministack-lambda-{platform.state.functions[function]}-"
-        self._folder = str(platform.worker_folder)
-        self._random = random.Random(seed)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Killer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while self.kills < MAX_KILLS:
-            if self._stopping.wait(self._random.uniform(*KILL_EVERY_SECONDS)):
-                return
-            if workers := self._workers():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._random.choice(workers), signal.SIGKILL)
-                    self.kills += 1
-
-    def _workers(self) -> list[int]:
-        listed = subprocess.run(
-            ["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True
-        )
-        lines = [line.split(None, 1) for line in listed.stdout.splitlines()]
-        return [int(pid) for pid, args in lines if self._name in args and self._folder in args]
-
-
 def kill(payments: int, seed: int) -> Verdict:
     """Kill processors while payments and refunds are under way."""
-    with _stage() as (platform, merchant):
+    with own_stage() as (platform, merchant):
         with Killer(platform, "processor", seed) as first:
             ids = _post(merchant, payments, MIX)
-            _wait(platform, merchant, ids, lambda: first.kills >= MAX_KILLS)
+            _wait(platform, merchant, ids, lambda: first.is_done)
         _wait(platform, merchant, ids)
         with Killer(platform, "processor", seed + 1) as second:
             refunds = _refund(merchant, ids)
@@ -129,7 +85,7 @@ def kill(payments: int, seed: int) -> Verdict:
 
 def twice(payments: int, _seed: int) -> Verdict:
     """Deliver everything two times."""
-    with _stage(deliver_twice=True) as (platform, merchant):
+    with own_stage(deliver_twice=True) as (platform, merchant):
         ids = _post(merchant, payments, MIX)
         _wait(platform, merchant, ids)
         return _judge(platform, merchant, ids, _refund(merchant, ids))
@@ -138,30 +94,15 @@ def twice(payments: int, _seed: int) -> Verdict:
 def flood(payments: int, _seed: int) -> Verdict:
     """Send ten times what the PSP takes at once; all must end, and none as a dead letter."""
     os.environ["RIEL_SIMULATOR_CAPACITY"] = str(FLOOD_CAPACITY)
-    with _stage() as (platform, merchant):
+    with own_stage() as (platform, merchant):
         ids = _post(merchant, payments, ("tok_ok",), clients=FLOOD_CLIENTS)
         verdict = _judge(platform, merchant, ids, [])
         verdict.notes["PSP's capacity"] = FLOOD_CAPACITY
-        verdict.violations["dead letters"] = count_dead_letters(_aws(platform))
+        verdict.violations["dead letters"] = count_dead_letters(Aws(platform.state.aws_endpoint))
         verdict.violations["not completed"] = sum(
             count for (_, end), count in verdict.ends.items() if end != "completed"
         )
         return verdict
-
-
-@contextlib.contextmanager
-def _stage(*, deliver_twice: bool = False) -> Iterator[tuple[LocalPlatform, Merchant]]:
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        LocalPlatform(
-            0,
-            aws_port=0,
-            simulator_port=0,
-            state_folder=Path(folder),
-            deliver_twice=deliver_twice,
-        ) as platform,
-    ):
-        yield platform, Merchant(platform)
 
 
 def _post(
@@ -192,7 +133,7 @@ def _wait(
     ends: dict[str, str] = {}
     seen = 0
     while True:
-        dead = payments_in_dead_letters(_aws(platform))
+        dead = payments_in_dead_letters(Aws(platform.state.aws_endpoint))
         for payment_id in ids.keys() - ends.keys():
             status = merchant.get(payment_id)["status"]
             if status in FINAL:
@@ -236,12 +177,12 @@ def _judge(
         "charged although failed": len(failed & charged.keys()),
         **_judge_refunds(merchant, refunds),
     }
-    dead = payments_in_dead_letters(_aws(platform))
+    dead = payments_in_dead_letters(Aws(platform.state.aws_endpoint))
     verdict.notes |= {
         "dead letters of healthy payments": sum(ids.get(one) != "tok_poison" for one in dead),
         "charges": charged.total(),
         "refunds": len(refunds),
-        "messages in dead-letter queues": count_dead_letters(_aws(platform)),
+        "messages in dead-letter queues": count_dead_letters(Aws(platform.state.aws_endpoint)),
     }
     return verdict
 
@@ -258,10 +199,6 @@ def _judge_refunds(merchant: Merchant, refunds: list[str]) -> dict[str, int]:
                 "refunds that did not happen": missing,
             }
         time.sleep(0.5)
-
-
-def _aws(platform: LocalPlatform) -> Aws:
-    return Aws(platform.state.aws_endpoint)
 
 
 def show(name: str, verdict: Verdict, seconds: float) -> None:

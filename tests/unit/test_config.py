@@ -23,7 +23,16 @@ def test_what_is_missing_is_named_where_it_is_used() -> None:
 @pytest.mark.parametrize("text", ["1,x", "901", "-1"])
 def test_a_schedule_that_sqs_can_not_keep_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError):
+        Config.from_environment({"RIEL_GATEWAY_RETRY_SECONDS": text})
+
+
+@pytest.mark.parametrize("text", ["1,x", "", "0", "-1"])
+def test_a_schedule_of_webhooks_is_in_whole_seconds_and_may_wait_for_days(text: str) -> None:
+    """A wait that is too long for SQS stands in the index of what is due."""
+    with pytest.raises(ConfigurationError):
         Config.from_environment({"RIEL_WEBHOOK_RETRY_SECONDS": text})
+    config = Config.from_environment({"RIEL_WEBHOOK_RETRY_SECONDS": "1,90000"})
+    assert config.webhook_retry_seconds == (1, 90_000)
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,12 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
         "`detail` tells how much can still be refunded. Use a new key for another amount.",
     ),
     ErrorCode(
+        "event_expired",
+        409,
+        "The event is older than 14 days, so what was sent for it is no longer kept.",
+        "Read the payment, which says what became of it.",
+    ),
+    ErrorCode(
         "payload_too_large",
         413,
         "The body has more than 64 KiB.",

@@ -90,6 +90,39 @@ REFUND: dict[str, Any] = {
     ],
 }
 REFUNDS = {"data": [REFUND]}
+EVENT_ID = "evt_mzq3cbf2xkcvnr5cdqk7sxdgmu"
+DELIVERIES: dict[str, Any] = {
+    "data": [
+        {
+            "delivery_id": EVENT_ID,
+            "type": "payment.completed",
+            "state": "delivered",
+            "failure": None,
+            "sequence": 3,
+            "refund_id": None,
+            "created_at": PROCESSED_AT,
+            "next_attempt_at": None,
+            "attempt_count": 2,
+            "attempts": [
+                {
+                    "at": "2026-04-17T12:00:02.310Z",
+                    "status": None,
+                    "latency_ms": 12,
+                    "error": "connection_failed",
+                    "answer": None,
+                },
+                {
+                    "at": "2026-04-17T12:00:03.280Z",
+                    "status": 200,
+                    "latency_ms": 48,
+                    "error": None,
+                    "answer": "ok",
+                },
+            ],
+        }
+    ]
+}
+REDELIVERED = {"delivery_id": EVENT_ID, "state": "pending"}
 KEY_STATE = {"state": "completed", "payment_id": PAYMENT_ID}
 HEALTHY = {
     "status": "ok",
@@ -126,6 +159,7 @@ PROBLEMS: dict[str, tuple[str, tuple[tuple[str, str, str], ...]]] = {
         (),
     ),
     "refund_exceeds_available": ("60.50 MXN can still be refunded", ()),
+    "event_expired": ("the event is older than 14 days: what was sent is no longer kept", ()),
     "payload_too_large": ("the body may have at most 65536 bytes", ()),
     "unsupported_media_type": ("send Content-Type: application/json, not compressed", ()),
     "validation_failed": (

@@ -7,7 +7,7 @@ from functions.api.reference.parts import Json, ref
 from riel.domain.events import MERCHANT_EVENTS, REFUND_EVENTS
 
 _SIGNED = {
-    "webhook-id": ("The event's id: the same for every attempt.", "evt_mzq3cbf2xkcvnr5cdqk7sxdgmu"),
+    "webhook-id": ("The event's id: the same for every attempt.", examples.EVENT_ID),
     "webhook-timestamp": ("When this attempt was made, in seconds since 1970.", "1776427202"),
     "webhook-signature": (
         "`v1,` and the base 64 of HMAC-SHA256 over `id.timestamp.body`; two of them, with a space"
@@ -70,7 +70,7 @@ def _event(name: str, kind: str, example: Json) -> Json:
         "requestBody": {"required": True, "content": {"application/json": content}},
         "responses": {
             "2XX": {"description": "Received. It will not be sent again."},
-            "410": {"description": "Not wanted any more. It will not be sent again."},
+            "410": {"description": "Not wanted any more. Nothing more is sent to this URL."},
             "default": {"description": "Not received. It is sent again later."},
         },
     }

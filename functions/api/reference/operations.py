@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from functions.api.reference import examples
+from functions.api.reference.operation_parts import (
+    KEY_CODES,
+    SENT_WITH_POST,
+    answer,
+    operation,
+    problems,
+    shown_as,
+)
 from functions.api.reference.parts import ALWAYS, LIMITED, Json, headers, problem_response, ref
-
-_SENT_WITH_POST = ("IdempotencyKey", "RequestId", "Traceparent")
-_KEY_CODES = ("idempotency_key_missing", "idempotency_key_invalid")
+from functions.api.reference.webhook_operations import list_deliveries, redeliver
 
 
 def paths() -> dict[str, Json]:
@@ -19,52 +23,13 @@ def paths() -> dict[str, Json]:
         "/api/v1/payments/{payment_id}/cancel": {"post": _cancel_payment()},
         "/api/v1/payments/{payment_id}/refunds": {"post": _create_refund(), "get": _list_refunds()},
         "/api/v1/payments/{payment_id}/refunds/{refund_id}": {"get": _get_refund()},
+        "/api/v1/payments/{payment_id}/deliveries": {"get": list_deliveries()},
+        "/api/v1/payments/{payment_id}/deliveries/{delivery_id}/redeliver": {"post": redeliver()},
         "/api/v1/idempotency-keys/{key}": {"get": _get_idempotency_key()},
         "/health": {"get": _get_health()},
         "/openapi.json": {"get": _get_document()},
         "/docs": {"get": _get_docs()},
     }
-
-
-def _operation(
-    name: str,
-    tag: str,
-    summary: str,
-    description: str,
-    *,
-    parameters: tuple[str, ...] = ("RequestId",),
-    responses: dict[int, Json],
-    **more: Any,
-) -> Json:
-    return {
-        "operationId": name,
-        "tags": [tag],
-        "summary": summary,
-        "description": description,
-        "parameters": [ref("parameters", parameter) for parameter in parameters],
-        **more,
-        "responses": {str(status): responses[status] for status in sorted(responses)},
-    }
-
-
-def _problems(*statuses: int, **codes: tuple[str, ...]) -> dict[int, Json]:
-    """Error answers by status; `s400=(…)` narrows the codes of one."""
-    return {status: problem_response(status, codes.get(f"s{status}", ())) for status in statuses}
-
-
-def _answer(
-    description: str, schema: str, shown: dict[str, Any], *names: str, always: tuple[str, ...]
-) -> Json:
-    content = {"schema": ref("schemas", schema), "examples": _shown(shown)}
-    return {
-        "description": description,
-        "headers": headers((*always, *names)),
-        "content": {"application/json": content},
-    }
-
-
-def _shown(values: dict[str, Any]) -> Json:
-    return {name: {"value": value} for name, value in values.items()}
 
 
 def _links() -> Json:
@@ -77,7 +42,7 @@ def _links() -> Json:
 
 
 def _create_payment() -> Json:
-    accepted = _answer(
+    accepted = answer(
         "The payment is written down. Its outcome comes by webhook, or read it at Location.",
         "PaymentAccepted",
         {"accepted": examples.ACCEPTED},
@@ -91,21 +56,21 @@ def _create_payment() -> Json:
         "least": {"amount": "100.50", "currency": "MXN"},
         "cash": cash,
     }
-    content = {"schema": ref("schemas", "CreatePaymentRequest"), "examples": _shown(shown)}
-    return _operation(
+    content = {"schema": ref("schemas", "CreatePaymentRequest"), "examples": shown_as(shown)}
+    return operation(
         "createPayment",
         "Payments",
         "Create a payment",
         "Takes one payment. The answer comes as soon as the payment is stored; the charge follows"
         " at once. Send the same request with the same `Idempotency-Key` as often as you need to:"
         " it makes one payment and one charge.",
-        parameters=_SENT_WITH_POST,
+        parameters=SENT_WITH_POST,
         requestBody={"required": True, "content": {"application/json": content}},
         responses={
             202: {**accepted, "links": _links()},
-            **_problems(
+            **problems(
                 *(400, 401, 405, 409, 413, 415, 422, 429, 503),
-                s400=("malformed_request", *_KEY_CODES),
+                s400=("malformed_request", *KEY_CODES),
                 s409=("idempotency_key_in_use", "duplicate_reference"),
             ),
         },
@@ -113,10 +78,10 @@ def _create_payment() -> Json:
 
 
 def _list_payments() -> Json:
-    page = _answer(
+    page = answer(
         "One page, the newest first.", "PaymentPage", {"page": examples.PAGE}, always=LIMITED
     )
-    return _operation(
+    return operation(
         "listPayments",
         "Payments",
         "List payments",
@@ -124,7 +89,7 @@ def _list_payments() -> Json:
         parameters=("Limit", "Cursor", "StatusFilter", "CreatedFrom", "CreatedTo", "RequestId"),
         responses={
             200: page,
-            **_problems(
+            **problems(
                 *(400, 401, 405, 429, 503),
                 s400=("invalid_parameter", "invalid_cursor"),
                 s503=("store_unavailable",),
@@ -134,10 +99,10 @@ def _list_payments() -> Json:
 
 
 def _get_payment() -> Json:
-    shown = _answer(
+    shown = answer(
         "The payment as it is now.", "Payment", {"payment": examples.PAYMENT}, always=LIMITED
     )
-    return _operation(
+    return operation(
         "getPayment",
         "Payments",
         "Read a payment",
@@ -145,13 +110,13 @@ def _get_payment() -> Json:
         parameters=("PaymentId", "RequestId"),
         responses={
             200: shown,
-            **_problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
+            **problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
         },
     )
 
 
 def _cancel_payment() -> Json:
-    canceled = _answer(
+    canceled = answer(
         "The payment will not be charged.",
         "CancelAccepted",
         {"canceled": examples.CANCELED},
@@ -159,8 +124,8 @@ def _cancel_payment() -> Json:
         "Idempotent-Replayed",
         always=LIMITED,
     )
-    content = {"schema": ref("schemas", "EmptyRequest"), "examples": _shown({"empty": {}})}
-    return _operation(
+    content = {"schema": ref("schemas", "EmptyRequest"), "examples": shown_as({"empty": {}})}
+    return operation(
         "cancelPayment",
         "Payments",
         "Cancel a payment",
@@ -172,9 +137,9 @@ def _cancel_payment() -> Json:
         requestBody={"required": False, "content": {"application/json": content}},
         responses={
             202: canceled,
-            **_problems(
+            **problems(
                 *(400, 401, 404, 405, 409, 413, 415, 422, 429, 503),
-                s400=("malformed_request", *_KEY_CODES),
+                s400=("malformed_request", *KEY_CODES),
                 s409=("invalid_state", "idempotency_key_in_use"),
                 s503=("store_unavailable",),
             ),
@@ -183,7 +148,7 @@ def _cancel_payment() -> Json:
 
 
 def _create_refund() -> Json:
-    accepted = _answer(
+    accepted = answer(
         "The refund is written down. Its outcome comes by webhook, or read it at Location.",
         "RefundAccepted",
         {"accepted": examples.REFUND_ACCEPTED},
@@ -192,8 +157,8 @@ def _create_refund() -> Json:
         always=LIMITED,
     )
     shown = {"part": examples.REFUND_ORDER, "rest": {}}
-    content = {"schema": ref("schemas", "CreateRefundRequest"), "examples": _shown(shown)}
-    return _operation(
+    content = {"schema": ref("schemas", "CreateRefundRequest"), "examples": shown_as(shown)}
+    return operation(
         "createRefund",
         "Refunds",
         "Refund a payment",
@@ -202,13 +167,13 @@ def _create_refund() -> Json:
         " `canceled` after it was paid short. The amount is reserved at once, so refunds never"
         " exceed what was received, however many come at the same time; one that fails gives its"
         " amount free again. A payment takes 100 refunds.",
-        parameters=("PaymentId", *_SENT_WITH_POST),
+        parameters=("PaymentId", *SENT_WITH_POST),
         requestBody={"required": False, "content": {"application/json": content}},
         responses={
             202: {**accepted, "links": _refund_links()},
-            **_problems(
+            **problems(
                 *(400, 401, 404, 405, 409, 413, 415, 422, 429, 503),
-                s400=("malformed_request", *_KEY_CODES),
+                s400=("malformed_request", *KEY_CODES),
                 s409=("invalid_state", "refund_exceeds_available", "idempotency_key_in_use"),
                 s503=("store_unavailable",),
             ),
@@ -226,10 +191,10 @@ def _refund_links() -> Json:
 
 
 def _get_refund() -> Json:
-    shown = _answer(
+    shown = answer(
         "The refund as it is now.", "Refund", {"refund": examples.REFUND}, always=LIMITED
     )
-    return _operation(
+    return operation(
         "getRefund",
         "Refunds",
         "Read a refund",
@@ -237,16 +202,16 @@ def _get_refund() -> Json:
         parameters=("PaymentId", "RefundId", "RequestId"),
         responses={
             200: shown,
-            **_problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
+            **problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
         },
     )
 
 
 def _list_refunds() -> Json:
-    found = _answer(
+    found = answer(
         "All refunds of the payment.", "RefundList", {"refunds": examples.REFUNDS}, always=LIMITED
     )
-    return _operation(
+    return operation(
         "listRefunds",
         "Refunds",
         "List a payment's refunds",
@@ -255,13 +220,13 @@ def _list_refunds() -> Json:
         parameters=("PaymentId", "RequestId"),
         responses={
             200: found,
-            **_problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
+            **problems(*(401, 404, 405, 429, 503), s503=("store_unavailable",)),
         },
     )
 
 
 def _get_idempotency_key() -> Json:
-    state = _answer(
+    state = answer(
         "What the key has made, so far.",
         "IdempotencyKeyState",
         {
@@ -270,7 +235,7 @@ def _get_idempotency_key() -> Json:
         },
         always=LIMITED,
     )
-    return _operation(
+    return operation(
         "getIdempotencyKey",
         "Idempotency",
         "Look up an idempotency key",
@@ -280,9 +245,9 @@ def _get_idempotency_key() -> Json:
         parameters=("KeyInPath", "RequestId"),
         responses={
             200: state,
-            **_problems(
+            **problems(
                 *(400, 401, 405, 429, 503),
-                s400=_KEY_CODES,
+                s400=KEY_CODES,
                 s503=("store_unavailable",),
             ),
         },
@@ -291,21 +256,21 @@ def _get_idempotency_key() -> Json:
 
 def _public(name: str, summary: str, description: str, responses: dict[int, Json]) -> Json:
     wrong_method = problem_response(405, is_limited=False)
-    return _operation(
+    return operation(
         name, "Service", summary, description, responses={**responses, 405: wrong_method},
         security=[],
     )  # fmt: skip
 
 
 def _get_health() -> Json:
-    unavailable = _answer(
+    unavailable = answer(
         "Something that payments need does not answer.",
         "Health",
         {"unavailable": examples.UNHEALTHY},
         "Retry-After",
         always=ALWAYS,
     )
-    fine = _answer("All is well.", "Health", {"ok": examples.HEALTHY}, always=ALWAYS)
+    fine = answer("All is well.", "Health", {"ok": examples.HEALTHY}, always=ALWAYS)
     return _public(
         "getHealth",
         "Health",
@@ -316,14 +281,14 @@ def _get_health() -> Json:
 
 def _get_document() -> Json:
     content = {"application/json": {"schema": {"type": "object"}}}
-    answer = {"description": "OpenAPI 3.1.", "headers": headers(ALWAYS), "content": content}
-    return _public("getOpenApi", "The OpenAPI document", "Needs no key.", {200: answer})
+    found = {"description": "OpenAPI 3.1.", "headers": headers(ALWAYS), "content": content}
+    return _public("getOpenApi", "The OpenAPI document", "Needs no key.", {200: found})
 
 
 def _get_docs() -> Json:
-    answer = {
+    found = {
         "description": "A page that needs no script and loads nothing else.",
         "headers": headers((*ALWAYS, "Content-Security-Policy")),
         "content": {"text/html": {"schema": {"type": "string"}}},
     }
-    return _public("getDocs", "The documentation", "This page. Needs no key.", {200: answer})
+    return _public("getDocs", "The documentation", "This page. Needs no key.", {200: found})

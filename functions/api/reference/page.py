@@ -159,8 +159,12 @@ def _kind(document: Json, schema: Json) -> str:
 
 
 def _curl(document: Json, path: str, method: str, operation: Json) -> str:
-    shown_path = path.replace("{payment_id}", examples.PAYMENT_ID)
-    shown_path = shown_path.replace("{key}", examples.IDEMPOTENCY_KEY)
+    shown_path = path.format(
+        payment_id=examples.PAYMENT_ID,
+        refund_id=examples.REFUND_ID,
+        delivery_id=examples.EVENT_ID,
+        key=examples.IDEMPOTENCY_KEY,
+    )
     query = "?limit=20&status=completed" if operation["operationId"] == "listPayments" else ""
     lines = [f"curl {shlex.quote(SERVER + shown_path + query) if query else SERVER + shown_path}"]
     if operation.get("security") != []:

@@ -72,6 +72,14 @@ PARAMETERS: dict[str, Json] = {
         required=True,
         example=examples.REFUND_ID,
     ),
+    "DeliveryId": _parameter(
+        "delivery_id",
+        "path",
+        {"type": "string", "pattern": r"^evt_[a-z2-7]{26}$"},
+        "The event's id, which comes as its `webhook-id`. A malformed id is an unknown id.",
+        required=True,
+        example=examples.EVENT_ID,
+    ),
     "KeyInPath": _parameter(
         "key",
         "path",

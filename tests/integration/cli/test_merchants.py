@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from infra.cli.stage_access import open_stage
+from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
+from infra.local.seed import DEMO_WEBHOOK_SECRET
+from infra.names import Names
 from infra.stages import LOCAL
-from riel.errors import InvalidStateError
+from riel.domain.instants import from_text
+from riel.errors import InvalidStateError, StoreUnavailableError
 from riel.services import merchants
 from tests.integration.cli.conftest import Riel
 
@@ -50,6 +56,8 @@ def test_create_answers_what_the_contract_names(riel: Riel, shop: dict[str, Any]
     assert found["limits"] == {"rate": limits.rate, "burst": limits.burst}
     assert [key["key_id"] for key in found["api_keys"]] == [shop["key_id"]]
     assert found["api_keys"][0]["revoked_at"] is None
+    (secret,) = found["webhook_secrets"]
+    assert secret == {"created_at": found["created_at"], "until": None}
     screen = riel("merchants", "list")
     for words in (shop["id"], "Café [Ñandú]", shop["key_id"], shop["api_key"][-4:], "demo"):
         assert words in screen
@@ -86,6 +94,42 @@ def test_the_way_of_a_rotation_in_words(riel: Riel, shop: dict[str, Any]) -> Non
     assert again.startswith(f"{shop['key_id']} was revoked already, at ")
     assert unknown.startswith(f"{shop['id']} has no key key_none.")
     assert len(listed(riel, shop["id"])["api_keys"]) == 3
+
+
+def test_the_way_of_a_webhook_secret_in_words(riel: Riel, shop: dict[str, Any]) -> None:
+    told = riel("merchants", "rotate-webhook-secret", shop["id"])
+    refused = riel("merchants", "rotate-webhook-secret", shop["id"], code=1)
+    new, old = listed(riel, shop["id"])["webhook_secrets"]
+    leak = riel.json("merchants", "rotate-webhook-secret", shop["id"], "--at-once")
+    unknown = riel("merchants", "rotate-webhook-secret", "mer_none", code=1)
+
+    assert "whsec_" in told
+    assert "each webhook has two signatures" in told
+    assert refused.startswith(f"{shop['id']} has two live webhook secrets until {old['until']}.")
+    assert f"merchants rotate-webhook-secret {shop['id']} --at-once\n" in refused
+    assert from_text(old["until"]) == from_text(new["created_at"]) + timedelta(hours=24)
+    assert set(leak) == {"id", "webhook_secret", "created_at", "both_until"}
+    assert leak["both_until"] is None
+    assert len(listed(riel, shop["id"])["webhook_secrets"]) == 1
+    assert unknown.startswith("There is no merchant mer_none.\nSee what there is with: ")
+
+
+def test_secrets_are_sealed_under_the_key_that_the_stage_has_deployed(
+    riel: Riel, engine_aws: Aws, shop: dict[str, Any]
+) -> None:
+    """The alias, the key and the encryption context, as the template gives them to the engine."""
+    app = open_stage("local").app
+    merchant, demo = app.merchants.get(shop["id"]), app.merchants.get("demo")
+    assert merchant is not None
+    assert demo is not None
+
+    assert app.webhook_secrets.of(merchant) == (shop["webhook_secret"],)
+    assert app.webhook_secrets.of(demo) == (DEMO_WEBHOOK_SECRET,)
+    with pytest.raises(StoreUnavailableError, match="InvalidCiphertext"):
+        app.webhook_secrets.of(replace(merchant, webhook_secrets=demo.webhook_secrets))
+    kms = engine_aws.client("kms")
+    key = kms.describe_key(KeyId=Names(LOCAL.name).webhook_key)["KeyMetadata"]["KeyId"]
+    assert kms.get_key_rotation_status(KeyId=key)["KeyRotationEnabled"] is True
 
 
 def test_limits_are_changed_and_an_unknown_merchant_is_one_sentence(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +14,15 @@ import pytest
 from riel import ids
 from riel.app import App
 from riel.domain.events import payment_created
+from riel.domain.instants import to_text
 from riel.errors import MalformedMessageError
 from riel.services.dead_letters import DeadLetterQueue
 from riel.services.list_dead_letters import list_dead_letters
 from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
 from riel.services.replay_outbox import replay_outbox
+from riel.services.webhook_message import Webhook
 from riel.store import outbox
+from riel.store.deliveries import DELIVERED, FAILED, Attempt
 from riel.store.dynamodb import transact
 from riel.store.keys import outbox_partition
 from riel.store.queues import Queue
@@ -129,3 +133,66 @@ def test_deleting_what_somebody_else_took_is_no_error(app: App) -> None:
     source.queue.delete(message.receipt)
     source.queue.delete(message.receipt)
     Queue(boto3.client("sqs"), source.queue.url).delete("no receipt at all")
+
+
+def webhook(app: App, *statuses: int) -> Webhook:
+    """What the relay sends of an event, after attempts that were answered so."""
+    first = Webhook(
+        *("demo", "pay_1", "evt_1", 1, 0, "payment.completed", "https://example.com/"),
+        at=to_text(NOON),
+        body="{}",
+    )
+    delivery = first.new_delivery()
+    for status in statuses:
+        tried = delivery.after(Attempt(to_text(NOON), status, 1))
+        state = DELIVERED if status == 200 else FAILED
+        assert app.deliveries.save(delivery, replace(tried, state=state))
+        delivery = replace(tried, state=state, is_stored=True)
+    return first if not statuses else Webhook.of_delivery(delivery)
+
+
+def test_a_webhook_that_failed_begins_a_new_run_by_its_letter(app: App) -> None:
+    source = dead(app, "webhooks")
+    letter = webhook(app, 500, 503)
+    source.queue.send(letter.fields())
+    assert [one.reason for one in list_dead_letters(app, source)] == ["HTTP 503, tried 2 times"]
+
+    assert redrive_dead_letters(app, source, FAST).sent == 1
+
+    delivery = app.deliveries.get("pay_1", "evt_1")
+    assert delivery is not None
+    assert (delivery.state, delivery.tries, delivery.turn) == ("pending", 0, letter.turn + 1)
+    assert bodies(app.webhooks_queue) == [replace(letter, turn=letter.turn + 1).fields()]
+
+
+def test_a_webhook_that_was_delivered_since_is_not_sent_again_by_its_letter(app: App) -> None:
+    source = dead(app, "webhooks")
+    source.queue.send(webhook(app, 500, 200).fields())
+    (letter,) = list_dead_letters(app, source)
+    assert letter.reason == "nothing is left to do: the delivery is delivered"
+
+    assert redrive_dead_letters(app, source, FAST).sent == 1
+    assert bodies(app.webhooks_queue) == []
+
+
+def test_a_webhook_whose_first_attempt_was_never_recorded_is_sent_as_the_relay_did(
+    app: App,
+) -> None:
+    source = dead(app, "webhooks")
+    first = webhook(app)
+    source.queue.send(first.fields())
+
+    assert redrive_dead_letters(app, source, FAST).sent == 1
+    assert bodies(app.webhooks_queue) == [first.fields()]
+
+
+def test_a_later_letter_of_a_webhook_that_does_not_exist_is_left(app: App) -> None:
+    source = dead(app, "webhooks")
+    source.queue.send(Webhook("demo", "pay_1", "evt_1", turn=3).fields())
+
+    done = redrive_dead_letters(app, source, FAST)
+
+    assert [reason for _, reason in done.left] == [
+        "the message names a delivery that does not exist"
+    ]
+    assert source.queue.depth()["visible"] == 1

@@ -20,15 +20,18 @@ NOT_FOR_POSTING = (
     # The gateways' and webhooks' client, tracing, and what only other routes or functions use.
     "httpx", "httpcore", "aws_xray_sdk", "awscrt", "jinja2", "pydantic.v1", "email_validator",
     "aws_lambda_powertools.utilities.batch", "aws_lambda_powertools.utilities.parser",
-    "functions.api.answers", "functions.api.openapi", "functions.api.listing_query",
+    "functions.api.answers", "functions.api.answer_parts", "functions.api.webhook_answers",
+    "functions.api.openapi", "functions.api.listing_query",
     "functions.api.reference", "functions.api.refund_request",
     "riel.domain.refund", "riel.gateways.base", "riel.gateways.simulator", "riel.webhooks.sending",
     "riel.webhooks.signing",
-    "riel.store.deliveries", "riel.store.listing", "riel.store.merchant_records",
-    "riel.store.refunds", "riel.services.allowed_actions", "riel.services.cancel_payment",
-    "riel.services.create_refund", "riel.services.health", "riel.services.list_payments",
+    "riel.store.deliveries", "riel.store.queues", "riel.store.whole_payments",
+    "riel.store.listing", "riel.store.merchant_records", "riel.store.refunds",
+    "riel.services.allowed_actions", "riel.services.cancel_payment",
+    "riel.services.create_refund", "riel.services.health", "riel.services.list_deliveries",
+    "riel.services.list_payments",
     "riel.services.merchants", "riel.services.read_payment", "riel.services.read_refunds",
-    "riel.services.stored_answers",
+    "riel.services.redeliver_deliveries", "riel.services.stored_answers",
 )  # fmt: skip
 
 ENVIRONMENT = {

@@ -289,6 +289,7 @@ def test_a_curl_line_of_the_page_is_one_that_a_shell_understands(
     words = answer.stdout
 
     assert f"http://localhost:8000{path.partition('{')[0]}" in words
+    assert not re.search(r"\{\w+\}", words), "an id that nobody filled in"
     assert ("Idempotency-Key: " in words) == (method == "post")
     if "amount" in words:
         body = words[words.index("{") :].encode()

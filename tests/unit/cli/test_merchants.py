@@ -14,13 +14,15 @@ from typer.testing import CliRunner
 from infra.cli import merchant_screens, stage_access
 from infra.cli.main import app
 from riel.services.merchants import NewKey, NewMerchant, Revocation
+from riel.services.rotate_webhook_secret import NewWebhookSecret
 from riel.store.merchant_records import ApiKey, MerchantRecord
-from riel.store.merchants import Limits, Merchant
+from riel.store.merchants import Limits, Merchant, SealedSecret
 from tests.builders import NOON
 
 ID, KEY_ID = "mer_" + "a" * 26, "key_" + "b" * 26
 KEY = ApiKey(KEY_ID, "0" * 64, False, "wxyz", NOON)
-MERCHANT = Merchant(ID, "[bold]Café", ("whsec_x",), Limits(50, 100), "c")
+SEALED = SealedSecret("c2VhbGVk", NOON)
+MERCHANT = Merchant(ID, "[bold]Café", (SEALED,), Limits(50, 100), "c")
 RECORD = MerchantRecord(MERCHANT, (KEY,), NOON)
 NEW = NewMerchant(RECORD, "sk_test_secret", "whsec_secret")
 
@@ -53,6 +55,8 @@ def text_of(out: Console) -> str:
         "list",
         f"rotate-key {ID}",
         f"revoke-key {ID} {KEY_ID}",
+        f"rotate-webhook-secret {ID}",
+        f"rotate-webhook-secret {ID} --at-once --json",
         f"limit {ID} --rate 1 --burst 1",
     ],
 )
@@ -75,6 +79,7 @@ def test_where_nothing_runs_it_says_how_to_start(command: str) -> None:
         (f"limit {ID} --burst 5", "--rate"),
         (f"revoke-key {ID}", "KEY_ID"),
         ("rotate", "rotate-key"),
+        ("rotate-webhook-secret", "ID"),
     ],
 )
 def test_a_wrong_use_is_told_and_ends_with_2(command: str, words: str) -> None:
@@ -118,16 +123,25 @@ def test_where_there_is_nothing_to_try_the_other_mode_is_told(
     assert advice in told
 
 
-def test_a_list_says_of_each_key_its_mode_and_its_end() -> None:
-    revoked = replace(KEY, livemode=True, revoked_at=NOON + timedelta(days=1))
+def test_a_list_says_of_each_key_and_each_secret_its_times() -> None:
+    tomorrow = NOON + timedelta(days=1)
+    revoked = replace(KEY, livemode=True, revoked_at=tomorrow)
+    merchant = replace(MERCHANT, webhook_secrets=(SEALED, replace(SEALED, until=tomorrow)))
+    record = replace(RECORD, merchant=merchant, api_keys=(KEY, revoked))
     out = terminal()
 
-    merchant_screens.print_merchants(out, [replace(RECORD, api_keys=(KEY, revoked))])
+    merchant_screens.print_merchants(out, [record])
 
     assert text_of(out).splitlines() == [
         f"{ID}  [bold]Café  50 requests a second, bursts of 100",
         f"  test  {KEY_ID}  …wxyz  created 2026-04-17 12:00",
         f"  live  {KEY_ID}  …wxyz  created 2026-04-17 12:00, revoked 2026-04-18 12:00",
+        "  webhook secret  created 2026-04-17 12:00",
+        "  webhook secret  created 2026-04-17 12:00, ends 2026-04-18 12:00",
+    ]
+    assert merchant_screens.merchant_document(record)["webhook_secrets"] == [
+        {"created_at": "2026-04-17T12:00:00.000Z", "until": None},
+        {"created_at": "2026-04-17T12:00:00.000Z", "until": "2026-04-18T12:00:00.000Z"},
     ]
 
 
@@ -159,3 +173,28 @@ def test_a_revocation_says_from_when(capsys: pytest.CaptureFixture[str]) -> None
         f"{KEY_ID} is revoked: it stops working within 30 seconds.",
         f"{KEY_ID} was revoked already, at 2026-04-17 12:00 UTC.",
     ]
+
+
+def test_a_new_webhook_secret_says_what_the_merchant_has_to_do_and_until_when(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = terminal()
+    new = NewWebhookSecret(ID, "whsec_new", NOON, NOON + timedelta(hours=24))
+
+    merchant_screens.print_new_secret(out, new)
+
+    told = capsys.readouterr().out
+    assert "whsec_new" in text_of(out)
+    assert "shown this once" in told
+    assert "Until 2026-04-18 12:00 UTC each webhook has two signatures" in told
+
+
+def test_after_a_leak_the_merchant_is_to_refuse_the_old_secret(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    merchant_screens.print_new_secret(terminal(), NewWebhookSecret(ID, "whsec_new", NOON, None))
+
+    told = capsys.readouterr().out
+    assert "within 30 seconds" in told
+    assert "has to verify with it at once" in told
+    assert "two signatures" not in told

@@ -31,8 +31,9 @@ from riel.domain.payment import (
 )
 from riel.domain.refund import Refund, RefundStatus, RefundTransition
 from riel.services.charging import charge_key
+from riel.services.list_deliveries import ToldEvent, delivery_view
 from riel.services.read_payment import payment_view
-from riel.store.deliveries import DELIVERED, Attempt, Delivery
+from riel.store.deliveries import DELIVERED, FAILED, PENDING, Attempt, Delivery
 from riel.store.quarantine import PutAside
 from riel.store.switches import Switch
 from tests.builders import NOON, make_payment
@@ -47,13 +48,23 @@ def paid(status: Status = Status.COMPLETED) -> Payment:
     return make_payment(history=history)
 
 
-def delivery() -> Delivery:
+def told(**fields: Any) -> ToldEvent:
     attempts = (
-        Attempt("2026-04-17T12:00:02.000Z", 500, 12),
-        Attempt("2026-04-17T12:00:03.000Z", 0, 8, "ConnectError"),
+        Attempt("2026-04-17T12:00:02.000Z", 500, 12, answer="[b]busy[/]\x1b[2J"),
+        Attempt("2026-04-17T12:00:03.000Z", 0, 8, "connection_failed"),
         Attempt("2026-04-17T12:00:05.000Z", 204, 9),
     )
-    return Delivery("evt_1", "payment.completed", "http://x", DELIVERED, attempts)
+    defaults: dict[str, Any] = {
+        "event_id": "evt_" + "a" * 26,
+        "type": "payment.completed",
+        "url": "http://x",
+        "event_at": NOON,
+        "state": DELIVERED,
+        "attempts": attempts,
+        "attempt_count": 3,
+    }
+    owner = {"payment_id": paid().payment_id, "merchant_id": "demo"}
+    return ToldEvent(Delivery(**{**defaults, **owner, **fields}), 3)
 
 
 def refund(**fields: Any) -> Refund:
@@ -70,7 +81,7 @@ def put_aside() -> PutAside:
 
 def screen(
     payment: Payment,
-    *deliveries: Delivery,
+    *deliveries: ToldEvent,
     width: int = 80,
     refunds: Sequence[Refund] = (),
     letters: Sequence[PutAside] = (),
@@ -92,12 +103,27 @@ def test_the_history_tells_times_and_durations() -> None:
 
 
 def test_each_attempt_of_a_webhook_is_shown() -> None:
-    text = screen(paid(), delivery())
+    lines = [" ".join(line.split()) for line in screen(paid(), told(), width=160).splitlines()]
 
-    assert "payment.completed  delivered  3 attempts" in text
-    assert "HTTP 500  12 ms" in text
-    assert "ConnectError  8 ms" in text
-    assert "HTTP 204  9 ms" in text
+    head = f"evt_{'a' * 26} payment.completed delivered"
+    assert f"{head} 12:00:02.000 12 ms HTTP 500 [b]busy[/]·[2J" in lines
+    assert "12:00:03.000 8 ms connection_failed" in lines
+    assert "12:00:05.000 9 ms HTTP 204" in lines
+
+
+def test_a_webhook_says_what_comes_next() -> None:
+    waits = told(state=PENDING, next_at=NOON + timedelta(minutes=5))
+    untried = told(state=PENDING, attempts=(), attempt_count=0)
+    failed = told(state=FAILED, failure="out_of_attempts", attempt_count=33)
+
+    def lines(shown: ToldEvent) -> list[str]:
+        text = screen(paid(), shown, width=160)
+        return [" ".join(line.split()) for line in text.splitlines()]
+
+    assert "12:05:00.000 next attempt" in lines(waits)
+    assert f"evt_{'a' * 26} payment.completed pending not tried yet" in lines(untried)
+    assert "and 30 before these" in lines(failed)
+    assert any("failed out_of_attempts 12:00:02.000" in line for line in lines(failed))
 
 
 def test_a_payment_that_waits_says_that_nothing_was_sent() -> None:
@@ -243,12 +269,16 @@ def test_an_id_is_never_broken_in_a_narrow_table() -> None:
 
 
 def test_the_json_form_is_the_apis_form_and_more() -> None:
-    document = payment_document(paid(), [delivery()])
+    document = payment_document(paid(), [told()])
 
     assert payment_view(paid()).items() <= document.items()
-    assert document["deliveries"][0]["attempts"][1] == {
+    (shown,) = document["deliveries"]
+    assert delivery_view(told()).items() <= shown.items()
+    assert shown["url"] == "http://x"
+    assert shown["attempts"][1] == {
         "at": "2026-04-17T12:00:03.000Z",
-        "status": 0,
+        "status": None,
         "latency_ms": 8,
-        "error": "ConnectError",
+        "error": "connection_failed",
+        "answer": None,
     }

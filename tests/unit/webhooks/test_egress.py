@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from riel.errors import ForbiddenDestinationError, UnavailableError
-from riel.webhooks.egress import Destination, Resolver, check_url, is_public, resolve
+from riel.webhooks.egress import (
+    Destination,
+    Resolver,
+    check_url,
+    is_public,
+    resolve,
+    system_resolver,
+)
 
 FORBIDDEN = """
 http://example.com/ https://localhost/ https://LOCALHOST./ https://a.localhost/ https://printer/
@@ -65,7 +74,8 @@ def test_public_addresses_are_allowed(url: str) -> None:
 def test_loopback_is_for_the_local_stage_alone(url: str, host: str, port: int) -> None:
     allowed = check_url(url, allow_loopback=True)
 
-    assert allowed == Destination("http", host, port, loopback=True)
+    target = "/" + url.rpartition("/")[2]
+    assert allowed == Destination("http", host, port, loopback=True, target=target)
     with pytest.raises(ForbiddenDestinationError):
         check_url(url)
 
@@ -82,13 +92,13 @@ def test_one_private_address_among_the_resolved_ones_forbids_the_name() -> None:
     destination = check_url("https://example.com/")
 
     with pytest.raises(ForbiddenDestinationError):
-        resolve(destination, lambda _h, _p: ["93.184.215.14", "10.0.0.1"])
+        resolve(destination, lambda _h, _p: ["93.184.215.14", "10.0.0.1"], 60)
 
 
 def test_the_address_that_was_judged_is_the_one_that_is_returned() -> None:
     destination = check_url("https://example.com/")
 
-    assert resolve(destination, lambda _h, _p: ["93.184.215.14"]) == ["93.184.215.14"]
+    assert resolve(destination, lambda _h, _p: ["93.184.215.14"], 60) == ["93.184.215.14"]
 
 
 def test_a_name_that_does_not_resolve_is_trouble_that_passes() -> None:
@@ -98,15 +108,45 @@ def test_a_name_that_does_not_resolve_is_trouble_that_passes() -> None:
     resolvers: list[Resolver] = [fails, lambda _h, _p: []]
     for resolver in resolvers:
         with pytest.raises(UnavailableError):
-            resolve(check_url("https://example.com/"), resolver)
+            resolve(check_url("https://example.com/"), resolver, 60)
 
 
 def test_localhost_must_resolve_to_loopback() -> None:
     destination = check_url("http://localhost:80/", allow_loopback=True)
 
-    assert resolve(destination, lambda _h, _p: ["::1", "127.0.0.1"]) == ["::1", "127.0.0.1"]
+    assert resolve(destination, lambda _h, _p: ["::1", "127.0.0.1"], 60) == ["::1", "127.0.0.1"]
     with pytest.raises(ForbiddenDestinationError):
-        resolve(destination, lambda _h, _p: ["8.8.8.8"])
+        resolve(destination, lambda _h, _p: ["8.8.8.8"], 60)
+
+
+@pytest.mark.parametrize(
+    ("host", "asked"),
+    [
+        ("hooks.example.com", b"hooks.example.com."),
+        ("localhost", b"localhost"),
+        ("8.8.8.8", b"8.8.8.8"),
+        ("2606:4700::1111", b"2606:4700::1111"),
+    ],
+)
+def test_a_name_is_asked_for_from_the_root_so_that_no_search_domain_counts(
+    monkeypatch: pytest.MonkeyPatch, host: str, asked: bytes
+) -> None:
+    # The system's search domains can not be set for one process, so its call is watched instead.
+    calls = []
+
+    def getaddrinfo(name: bytes, port: int, **_: object) -> list[tuple[object, ...]]:
+        calls.append(name)
+        twice = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", port))
+        return [twice, twice]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    assert system_resolver(host, 443) == ["8.8.8.8"]
+    assert calls == [asked]
+
+
+def test_the_system_resolves_loopback() -> None:
+    assert set(system_resolver("localhost", 80)) <= {"127.0.0.1", "::1"}
 
 
 def test_what_is_not_an_address_is_not_public() -> None:

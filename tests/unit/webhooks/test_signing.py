@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 from datetime import UTC, datetime
 
 import pytest
@@ -42,13 +41,73 @@ def test_the_reference_library_refuses_a_body_changed_by_one_byte() -> None:
         Webhook(WEBHOOK_SECRET).verify(b'{"a":2}', sent)
 
 
-def test_the_signed_content_is_id_time_and_body() -> None:
-    key = base64.b64decode(WEBHOOK_SECRET.removeprefix("whsec_"))
-    by_hand = hmac.new(key, b"evt_1.1000.{}", hashlib.sha256).digest()
+def test_a_vector_made_by_hand() -> None:
+    """HMAC as RFC 2104 writes it, over `id.timestamp.body`; openssl gives the literal too.
 
-    assert sign(WEBHOOK_SECRET, "evt_1", 1000, b"{}") == (
-        "v1," + base64.b64encode(by_hand).decode()
-    )
+    printf '%s' 'evt_1.1776427200.{"note":"café"}' | openssl dgst -sha256 -mac HMAC \\
+      -macopt hexkey:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \\
+      -binary | base64
+    """
+    key = bytes(range(32))
+    secret = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    body = b'{"note":"caf\xc3\xa9"}'
+    content = b"evt_1" + b"." + b"1776427200" + b"." + body
+
+    block = key + bytes(64 - len(key))
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + content).digest()
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block) + inner).digest()
+    by_hand = "v1," + base64.b64encode(outer).decode()
+
+    assert secret == "whsec_" + base64.b64encode(key).decode()
+    assert by_hand == "v1,uZb2e3K2F4FAn2vb+fDiNFwa/fmBmNzfpUW/UbBMu+8="
+    assert sign(secret, "evt_1", 1776427200, body) == by_hand
+
+
+def test_an_attempt_carries_the_time_of_the_attempt_in_seconds() -> None:
+    sent_at = datetime(2026, 4, 17, 12, 0, 0, 999_000, tzinfo=UTC)
+
+    sent = headers([WEBHOOK_SECRET], "evt_1", sent_at, b"{}")
+
+    assert sent == {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": "1776427200",
+        "webhook-signature": sign(WEBHOOK_SECRET, "evt_1", 1776427200, b"{}"),
+    }
+
+
+def test_a_rotation_signs_by_the_newest_secret_first_with_a_space_between() -> None:
+    """A receiver that reads one signature alone reads that of the secret that stays."""
+    secrets = [WEBHOOK_SECRET, "whsec_" + base64.b64encode(bytes(range(32))).decode()]
+    sent_at = datetime.now(UTC)
+
+    sent = headers(secrets, "evt_1", sent_at, b"{}")
+
+    each = [sign(secret, "evt_1", int(sent_at.timestamp()), b"{}") for secret in secrets]
+    assert sent["webhook-signature"] == " ".join(each)
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("webhook-id", "evt_2"),
+        ("webhook-timestamp", "+1"),
+        ("webhook-signature", "v1,"),
+    ],
+)
+def test_the_reference_library_refuses_a_changed_header(header: str, value: str) -> None:
+    sent = headers([WEBHOOK_SECRET], "evt_1", datetime.now(UTC), b"{}")
+    Webhook(WEBHOOK_SECRET).verify(b"{}", sent)
+    changed = str(int(sent[header]) + 1) if value == "+1" else value
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook(WEBHOOK_SECRET).verify(b"{}", {**sent, header: changed})
+
+
+def test_the_reference_library_refuses_another_merchants_secret() -> None:
+    sent = headers([WEBHOOK_SECRET], "evt_1", datetime.now(UTC), b"{}")
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + base64.b64encode(bytes(32)).decode()).verify(b"{}", sent)
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_!!!"])

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config as BotoConfig
@@ -26,7 +26,6 @@ from riel.store.payments import PaymentStore
 from riel.webhooks.egress import Resolver, system_resolver
 
 if TYPE_CHECKING:
-    import httpx
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_sqs import SQSClient
 
@@ -35,25 +34,31 @@ if TYPE_CHECKING:
     from riel.services.backlog import BacklogMeter, Backlogs
     from riel.services.breaker import Breakers
     from riel.services.gateway_secrets import GatewaySecrets
+    from riel.services.host_breakers import HostBreakers
     from riel.services.rate_limit import RateLimiter
     from riel.services.stored_answers import StoredAnswers
     from riel.services.switches import Switches
+    from riel.services.webhook_secrets import WebhookSecrets
     from riel.store.acknowledgements import AcknowledgementStore
     from riel.store.deliveries import DeliveryStore
     from riel.store.due import DueStore
     from riel.store.effects import EffectStore
+    from riel.store.endpoints import EndpointStore
+    from riel.store.hosts import HostStore
     from riel.store.inbox import InboxStore
     from riel.store.listing import ListingStore
     from riel.store.outbox import OutboxStore
     from riel.store.quarantine import QuarantineStore
     from riel.store.queues import Queue
     from riel.store.refunds import RefundStore
+    from riel.store.secret_box import SecretBox
     from riel.store.secrets import SecretStore
     from riel.store.switches import SwitchStore
     from riel.store.watermarks import WatermarkStore
+    from riel.store.whole_payments import WholePaymentStore
+    from riel.webhooks.sending import WebhookClient
 
-# Two calls that hang, and the SDK's pauses between their attempts, must leave the API its time to
-# answer 503 (a test compares them).
+# Two calls that hang, and the pauses between, leave the API time to answer 503: a test compares.
 READ_TIMEOUT_SECONDS = 2
 MAX_ATTEMPTS = 2
 _BOTO = BotoConfig(
@@ -61,11 +66,9 @@ _BOTO = BotoConfig(
     read_timeout=READ_TIMEOUT_SECONDS,
     retries={"mode": "standard", "total_max_attempts": MAX_ATTEMPTS},
     max_pool_connections=50,
-    # Our own items and keys are built in one place and tested; validating them again on every
-    # call costs a fifth of the call.
+    # One place builds our items and keys; validating them again costs a fifth of each call.
     parameter_validation=False,
-    # boto's own text has sixteen parts and is put together twice for every call, which costs nearly
-    # a tenth of an accepted payment.
+    # boto's own has sixteen parts, made anew twice a call: a tenth of an accepted payment.
     user_agent=f"riel/{__version__}",
 )
 
@@ -105,14 +108,12 @@ class App:
     @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """The DynamoDB client."""
-        client: DynamoDBClient = self.client("dynamodb")
-        return client
+        return cast("DynamoDBClient", self.client("dynamodb"))
 
     @cached_property
     def sqs(self) -> SQSClient:
         """The SQS client."""
-        client: SQSClient = self.client("sqs")
-        return client
+        return cast("SQSClient", self.client("sqs"))
 
     @cached_property
     def payments(self) -> PaymentStore:
@@ -125,8 +126,8 @@ class App:
         """Refunds, and what their payments count of them."""
         from riel.store.refunds import RefundStore
 
-        tables = self.config.required("payments_table"), self.config.required("outbox_table")
-        return RefundStore(self.dynamodb, *tables)
+        required = self.config.required
+        return RefundStore(self.dynamodb, required("payments_table"), required("outbox_table"))
 
     @cached_property
     def deliveries(self) -> DeliveryStore:
@@ -134,6 +135,48 @@ class App:
         from riel.store.deliveries import DeliveryStore
 
         return DeliveryStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def whole_payments(self) -> WholePaymentStore:
+        """Payments with their refunds and deliveries."""
+        from riel.store.whole_payments import WholePaymentStore
+
+        return WholePaymentStore(self.dynamodb, self.config.required("payments_table"))
+
+    @cached_property
+    def endpoints(self) -> EndpointStore:
+        """Merchants' endpoints that fail."""
+        from riel.store.endpoints import EndpointStore
+
+        return EndpointStore(self.dynamodb, self.config.required("payments_table"), self.clock)
+
+    @cached_property
+    def hosts(self) -> HostStore:
+        """Hosts that webhooks go to."""
+        from riel.store.hosts import HostStore
+
+        return HostStore(self.dynamodb, self.config.required("limits_table"))
+
+    @cached_property
+    def host_breakers(self) -> HostBreakers:
+        """Whom this environment's webhooks may call now."""
+        from riel.services.host_breakers import HostBreakers
+
+        return HostBreakers(self)
+
+    @cached_property
+    def secret_box(self) -> SecretBox:
+        """What is kept sealed under KMS."""
+        from riel.store.secret_box import SecretBox
+
+        return SecretBox(self.client("kms"), self.config.required("webhook_key"))
+
+    @cached_property
+    def webhook_secrets(self) -> WebhookSecrets:
+        """The secrets by which merchants' webhooks are signed."""
+        from riel.services.webhook_secrets import WebhookSecrets
+
+        return WebhookSecrets(self)
 
     @cached_property
     def inbox(self) -> InboxStore:
@@ -262,8 +305,8 @@ class App:
         """What this environment has seen of the gateways' failures."""
         from riel.services.breaker import Breakers
 
-        cool_down = timedelta(seconds=self.config.breaker_seconds)
-        return Breakers(self.config.breaker_failures, cool_down)
+        config = self.config
+        return Breakers(config.breaker_failures, timedelta(seconds=config.breaker_seconds))
 
     @cached_property
     def payments_queue(self) -> Queue:
@@ -272,8 +315,8 @@ class App:
 
     @cached_property
     def webhooks_queue(self) -> Queue:
-        """Webhooks that wait to be sent."""
-        return self._queue("webhooks_queue")
+        """Webhooks that wait to be sent; fair between merchants."""
+        return self._queue("webhooks_queue", group_by="merchant_id")
 
     @cached_property
     def webhooks_dlq(self) -> Queue:
@@ -291,25 +334,22 @@ class App:
 
     def queue_named(self, name: str) -> Queue | None:
         """Find the queue of a gateway's steps, or of PSPs' events, by its own name."""
-        from riel.store.queues import Queue
-
         config = self.config
-        own = config.payments_queue_url, config.gateway_events_queue_url
-        for url in (*own, *config.gateway_queues.values()):
-            if url.rpartition("/")[2] == name:
-                return Queue(self.sqs, url)
-        return None
+        shared = config.payments_queue_url, config.gateway_events_queue_url
+        urls = (*shared, *config.gateway_queues.values())
+        return next((self._open(url) for url in urls if url.rpartition("/")[2] == name), None)
 
     @cached_property
     def _gateway_queues(self) -> dict[str, Queue]:
+        return {name: self._open(url) for name, url in self.config.gateway_queues.items()}
+
+    def _queue(self, name: str, group_by: str = "") -> Queue:
+        return self._open(self.config.required(f"{name}_url"), group_by)
+
+    def _open(self, url: str, group_by: str = "") -> Queue:
         from riel.store.queues import Queue
 
-        return {name: Queue(self.sqs, url) for name, url in self.config.gateway_queues.items()}
-
-    def _queue(self, name: str) -> Queue:
-        from riel.store.queues import Queue
-
-        return Queue(self.sqs, self.config.required(f"{name}_url"))
+        return Queue(self.sqs, url, group_by)
 
     @cached_property
     def routes(self) -> tuple[Route, ...]:
@@ -327,10 +367,13 @@ class App:
     def gateways(self) -> dict[str, Gateway]:
         """The adapters of the configured gateways."""
         from riel.gateways.simulator import SimulatorGateway
+        from riel.gateways.simulator_client import new_client
 
-        if not self.config.simulator_url:
+        config = self.config
+        if not config.simulator_url:
             return {}
-        client = self._simulator_client()
+        signs = self._session if config.simulator_auth == "iam" else None
+        client = new_client(config.simulator_url, config.gateway_timeout_seconds, signs)
         return {name: SimulatorGateway(client, name) for name in ("simulator", "standby")}
 
     @cached_property
@@ -350,25 +393,8 @@ class App:
         return dict.fromkeys(("simulator", "standby"), read_event)
 
     @cached_property
-    def webhook_client(self) -> httpx.Client:
-        """The HTTP client for merchants' endpoints."""
-        from riel.webhooks.sending import new_client
+    def webhook_client(self) -> WebhookClient:
+        """What sends to merchants' endpoints."""
+        from riel.webhooks.sending import WebhookClient
 
-        return new_client()
-
-    def _simulator_client(self) -> httpx.Client:
-        import httpx
-
-        timeout = httpx.Timeout(self.config.gateway_timeout_seconds, connect=2.0)
-        auth = self._function_url_auth() if self.config.simulator_auth == "iam" else None
-        url = self.config.simulator_url.rstrip("/")
-        limits = httpx.Limits(max_connections=50)
-        return httpx.Client(
-            base_url=url, timeout=timeout, auth=auth, limits=limits, trust_env=False
-        )
-
-    def _function_url_auth(self) -> httpx.Auth:
-        from riel.gateways.aws_auth import SigV4Auth
-
-        credentials = self._session.get_credentials()
-        return SigV4Auth(credentials, self._session.region_name)
+        return WebhookClient()

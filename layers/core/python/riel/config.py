@@ -35,6 +35,8 @@ class Config:
     max_backlog_seconds: int = 300
     gateway_retry_seconds: tuple[int, ...] = (1, 2, 4, 8)
     webhook_retry_seconds: tuple[int, ...] = (1, 2, 4)
+    webhooks_max_receives: int = 5
+    webhook_key: str = ""
     loopback_webhooks: bool = False
     gateway_events_queue_url: str = ""
     gateway_queues: Mapping[str, str] = field(default_factory=dict)
@@ -73,7 +75,9 @@ class Config:
                 payments_parallel=int(env.get("RIEL_PAYMENTS_PARALLEL", "10")),
                 max_backlog_seconds=int(env.get("RIEL_MAX_BACKLOG_SECONDS", "300")),
                 gateway_retry_seconds=_seconds(env.get("RIEL_GATEWAY_RETRY_SECONDS", "1,2,4,8")),
-                webhook_retry_seconds=_seconds(env.get("RIEL_WEBHOOK_RETRY_SECONDS", "1,2,4")),
+                webhook_retry_seconds=_ages(env.get("RIEL_WEBHOOK_RETRY_SECONDS", "1,2,4")),
+                webhooks_max_receives=int(env.get("RIEL_WEBHOOKS_MAX_RECEIVES", "5")),
+                webhook_key=env.get("RIEL_WEBHOOK_KEY", ""),
                 loopback_webhooks=env.get("RIEL_LOOPBACK_WEBHOOKS", "") == "true",
                 gateway_events_queue_url=env.get("RIEL_GATEWAY_EVENTS_QUEUE_URL", ""),
                 gateway_queues=_pairs(env.get("RIEL_GATEWAY_QUEUES", "")),

@@ -18,6 +18,7 @@
     │   ├── DuplicateReferenceError
     │   ├── InvalidStateError
     │   ├── RefundExceedsAvailableError
+    │   ├── EventExpiredError
     │   └── IdempotencyKeyInUseError
     ├── UnavailableError         nothing happened: the same call may succeed later
     │   ├── StoreUnavailableError
@@ -197,6 +198,12 @@ class RefundExceedsAvailableError(ConflictError):
     """More than what was received, less what refunds have taken already, pending ones included."""
 
     code = "refund_exceeds_available"
+
+
+class EventExpiredError(ConflictError):
+    """The event is so old that what was sent for it is no longer kept."""
+
+    code = "event_expired"
 
 
 class IdempotencyKeyInUseError(ConflictError):

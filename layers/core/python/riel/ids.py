@@ -34,6 +34,11 @@ def refund_id(merchant_id: str, livemode: bool, payment: str, idempotency_key: s
     return _derive("re", merchant_id, mode(livemode), payment, idempotency_key)
 
 
+def redelivery_id(merchant_id: str, livemode: bool, event: str, idempotency_key: str) -> str:
+    """Name what a merchant asked for with a key: to be told of an event again."""
+    return _derive("rdl", merchant_id, mode(livemode), event, idempotency_key)
+
+
 def late_refund_id(payment: str, received_minor: int) -> str:
     """The refund that we make ourselves once so much has come: no merchant's key leads to it."""
     return _derive("re", payment, "late-payment", str(received_minor))
@@ -42,6 +47,11 @@ def late_refund_id(payment: str, received_minor: int) -> str:
 def event_id(subject: str, sequence: int) -> str:
     """One event per payment or refund and transition; it is the `webhook-id` too."""
     return _derive("evt", subject, str(sequence))
+
+
+def endpoint_id(merchant_id: str, url: str) -> str:
+    """An endpoint is a merchant and an exact URL."""
+    return _derive("end", merchant_id, url)
 
 
 def inbox_id(gateway: str, event: str) -> str:

@@ -30,7 +30,7 @@ WIDTH = 10
 ANSWER_SECONDS = 1.0
 """Kept from the function's time for the answer."""
 
-_NAMES = ("payment_id", "refund_id", "inbox_id", "event_id", "traceparent")
+_NAMES = ("merchant_id", "payment_id", "refund_id", "inbox_id", "event_id", "traceparent")
 
 Work = Callable[[Any, SQSRecord], str]
 """Does one message, given its body and its record; returns what was done, for the log."""

@@ -1,129 +1,260 @@
-"""Tell the merchant: at least once, signed, retried by delayed copies, or visibly dead."""
+"""Tell the merchant: at least once, signed, retried over days, or visibly dead.
+
+One turn of a delivery is: read how far it is, ask whether the endpoint may be called now, send,
+record. The record arranges the next turn in the same write; the delayed copy that follows it only
+makes the next attempt punctual. So whatever dies on the way, the delivery goes on.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from riel.deadline import Deadline
 from riel.domain.instants import to_text
 from riel.errors import (
     BrokenError,
     ForbiddenDestinationError,
-    MalformedMessageError,
     UnavailableError,
 )
-from riel.observability import count
-from riel.store.deliveries import DELIVERED, FAILED, PENDING, Attempt, Delivery
+from riel.observability import count, logger
+from riel.services.endpoint_health import note_failure, note_success
+from riel.services.redeliver_webhook import redeliver
+from riel.services.webhook_message import Webhook
+from riel.store.deliveries import (
+    COPY_GRACE,
+    DELIVERED,
+    ENDPOINT_STOPPED,
+    FAILED,
+    GONE,
+    OUT_OF_ATTEMPTS,
+    PENDING,
+    Attempt,
+    Delivery,
+)
+from riel.store.queues import MAX_DELAY_SECONDS
 from riel.webhooks import egress, schedule, sending, signing
 
 if TYPE_CHECKING:
     from riel.app import App
+    from riel.store.endpoints import Endpoint
+    from riel.webhooks.egress import Destination
+
+SENDER_ENDED = "sender_ended"
+"""The error of an attempt whose workers died: nobody knows what the endpoint saw."""
+MAX_COPIES = 4
+"""How often a turn is put off by a delayed copy, of 1, 2, 4 and 8 seconds; then by the index."""
+SHORTEST_HOLD, LONGEST_HOLD = timedelta(minutes=1), timedelta(hours=1)
+RECORD_ATTEMPTS = 3
+_NOT_THE_ENDPOINT = (sending.FORBIDDEN, sending.EVENT_EXPIRED, SENDER_ENDED)
+"""Errors that say nothing about whether the endpoint works."""
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """A message of the webhooks queue.
+def deliver_webhook(app: App, webhook: Webhook, receives: int = 1) -> str:
+    """Do one turn of a delivery; return what was done, for the log.
 
-    `attempt` counts from 1 over the life of the delivery; `base` is how many attempts were made
-    before this run of the schedule began, so that a redrive starts a new run.
+    `receives` is how often the message was received. The last receive sends nothing: workers have
+    died of this turn, so it counts as a failed attempt, and the schedule goes on.
     """
-
-    event_id: str
-    type: str
-    payment_id: str
-    merchant_id: str
-    url: str
-    body: str
-    traceparent: str = ""
-    attempt: int = 1
-    base: int = 0
-
-    @property
-    def retries_done(self) -> int:
-        """How many retries of this run of the schedule came before this attempt."""
-        return self.attempt - self.base - 1
-
-    @classmethod
-    def read(cls, body: Any) -> Webhook:
-        """Read a message's body; raises MalformedMessageError."""
-        try:
-            webhook = cls(**body)
-            if not (webhook.url and webhook.event_id and webhook.attempt > webhook.base >= 0):
-                raise ValueError("a field is empty or out of range")
-            return webhook
-        except (TypeError, ValueError) as error:
-            raise MalformedMessageError(f"webhooks message: {error!r}") from error
+    delivery = app.deliveries.get(webhook.payment_id, webhook.event_id) or webhook.new_delivery()
+    if delivery.state == FAILED:
+        return _failed_before(app, webhook, delivery, receives)
+    is_last = receives >= app.config.webhooks_max_receives
+    is_late = webhook.turn < delivery.turn
+    # A message that is late, or comes again, still serves when the present turn's own was lost.
+    if delivery.state != PENDING or (is_late and (is_last or not _is_overdue(app, delivery))):
+        return f"nothing to do: {delivery.state}"
+    endpoint = app.endpoints.get(delivery.merchant_id, delivery.url)
+    if endpoint.is_stopped and not delivery.is_asked_for:
+        return _stopped(app, delivery)
+    if is_last:
+        return _without_sending(app, delivery, endpoint, SENDER_ENDED)
+    return _try(app, replace(webhook, turn=delivery.turn), delivery, endpoint)
 
 
-def deliver_webhook(app: App, webhook: Webhook) -> str:
-    """Make one attempt and arrange what follows; return what was done, for the log.
-
-    The delivery's item says how far it is: a message that comes twice sends nothing twice after
-    its attempt was recorded, but does arrange the next attempt again, which the item absorbs too.
-    """
-    found = app.deliveries.get(webhook.payment_id, webhook.event_id)
-    delivery = found or Delivery(webhook.event_id, webhook.type, webhook.url)
-    if delivery.state == DELIVERED or len(delivery.attempts) > webhook.attempt:
-        return "nothing to do"
-    if len(delivery.attempts) == webhook.attempt:
-        return _follow_up(app, webhook, delivery.state, retry_after=None)
-    answer, attempt = _attempt(app, webhook)
-    state = _state(app, webhook, answer)
-    if not app.deliveries.record(webhook.payment_id, delivery, attempt, state):
-        return "recorded by another worker"
-    return _follow_up(app, webhook, state, answer.retry_after_seconds)
+def _is_overdue(app: App, delivery: Delivery) -> bool:
+    return delivery.next_at is None or delivery.next_at <= app.clock()
 
 
-def _attempt(app: App, webhook: Webhook) -> tuple[sending.Answer, Attempt]:
-    started = time.monotonic()
-    now = app.clock()
-    answer = _send(app, webhook)
-    latency_ms = round((time.monotonic() - started) * 1000)
-    return answer, Attempt(to_text(now), answer.status, latency_ms, answer.error)
+def _failed_before(app: App, webhook: Webhook, delivery: Delivery, receives: int) -> str:
+    """The delivery has failed; only a dead letter of its own is about the turn that it is in."""
+    if delivery.turn == webhook.turn:
+        # SQS itself has sent the letter back.
+        return redeliver(app, delivery)
+    if receives > 1 and delivery.failure != ENDPOINT_STOPPED:
+        # Whoever had this message may have died between the record and the letter.
+        return _dead_letter(app, delivery)
+    return f"nothing to do: {delivery.state}"
 
 
-def _send(app: App, webhook: Webhook) -> sending.Answer:
-    deadline = Deadline(sending.DEADLINE_SECONDS)
-    merchant = app.merchants.get(webhook.merchant_id)
-    if merchant is None:
-        raise BrokenError(f"merchant {webhook.merchant_id} is unknown")
-    try:
-        destination = egress.check_url(webhook.url, allow_loopback=app.config.loopback_webhooks)
-        addresses = egress.resolve(destination, app.resolver)
-    except ForbiddenDestinationError:
-        return sending.Answer(0, sending.FORBIDDEN)
-    except UnavailableError:
-        return sending.Answer(0, "NameNotResolved")
-    body = webhook.body.encode()
-    headers = signing.headers(merchant.webhook_secrets, webhook.event_id, app.clock(), body)
-    if webhook.traceparent:
-        headers["traceparent"] = webhook.traceparent
-    return sending.post(
-        app.webhook_client, webhook.url, destination, addresses, headers, body, deadline
+def _stopped(app: App, delivery: Delivery) -> str:
+    failed = replace(
+        delivery,
+        state=FAILED,
+        failure=ENDPOINT_STOPPED,
+        turn=delivery.turn + 1,
+        next_at=None,
+        due_at=None,
     )
+    app.deliveries.save(delivery, failed)
+    count("WebhookNotSent")
+    return "failed: the endpoint is stopped"
 
 
-def _state(app: App, webhook: Webhook, answer: sending.Answer) -> str:
-    if answer.is_success:
-        return DELIVERED
-    is_out = webhook.retries_done >= len(app.config.webhook_retry_seconds)
-    return FAILED if is_out or answer.is_permanent else PENDING
+def _try(app: App, webhook: Webhook, delivery: Delivery, endpoint: Endpoint) -> str:
+    merchant = app.merchants.get(delivery.merchant_id)
+    if merchant is None:
+        raise BrokenError(f"merchant {delivery.merchant_id} is unknown")
+    try:
+        destination = egress.check_url(delivery.url, allow_loopback=app.config.loopback_webhooks)
+    except ForbiddenDestinationError:
+        return _without_sending(app, delivery, endpoint, sending.FORBIDDEN)
+    body = webhook.body or _frozen_body(app, delivery)
+    if not body:
+        return _without_sending(app, delivery, endpoint, sending.EVENT_EXPIRED)
+    try:
+        secrets = app.webhook_secrets.of(merchant)
+    except UnavailableError as error:
+        logger.warning("webhook secrets", extra={"why": str(error)[:200]})
+        return _put_off(app, webhook, delivery, 1, "the merchant's secret can not be read")
+    admission = app.host_breakers.admit(delivery.merchant_id, destination.authority)
+    if seconds := admission.wait_seconds:
+        return _put_off(app, webhook, delivery, seconds, "its host has to answer another first")
+    at, started = app.clock(), time.monotonic()
+    answer = _send(app, delivery, body.encode(), destination, secrets)
+    seconds_taken = time.monotonic() - started
+    app.host_breakers.note(admission, seconds_taken, answered=answer.status != 0)
+    latency_ms = round(seconds_taken * 1000)
+    attempt = Attempt(to_text(at), answer.status, latency_ms, answer.error, answer.text)
+    return _follow(app, delivery, endpoint, attempt, answer)
 
 
-def _follow_up(app: App, webhook: Webhook, state: str, retry_after: int | None) -> str:
-    if state == DELIVERED:
+def _without_sending(app: App, delivery: Delivery, endpoint: Endpoint, error: str) -> str:
+    """Record an attempt that ended before anything was sent."""
+    attempt = Attempt(to_text(app.clock()), 0, 0, error)
+    return _follow(app, delivery, endpoint, attempt, sending.Answer(0, error))
+
+
+def _send(
+    app: App,
+    delivery: Delivery,
+    body: bytes,
+    destination: Destination,
+    secrets: tuple[str, ...],
+) -> sending.Answer:
+    now = app.clock()
+    headers = signing.headers(secrets, delivery.event_id, now, body)
+    if delivery.traceparent:
+        headers["traceparent"] = delivery.traceparent
+    return app.webhook_client.post(destination, app.resolver, headers, body, now)
+
+
+def _frozen_body(app: App, delivery: Delivery) -> str:
+    """The body as it was frozen; empty once the event is no longer kept, after 14 days."""
+    event = app.outbox.get(delivery.event_at, delivery.payment_id, delivery.event_id)
+    return event.body if event else ""
+
+
+def _follow(
+    app: App, delivery: Delivery, endpoint: Endpoint, attempt: Attempt, answer: sending.Answer
+) -> str:
+    """Record an attempt and arrange what follows from it."""
+    after = _record(app, delivery, attempt, answer)
+    _note_endpoint(app, delivery, endpoint, answer)
+    if after is None:
+        return "recorded beside another worker"
+    if after.state == DELIVERED:
         count("WebhookDelivered")
-        return state
-    if state == FAILED:
-        app.webhooks_dlq.send(asdict(webhook))
-        count("WebhookDeadLettered")
-        return state
+        return DELIVERED
+    return _dead_letter(app, after) if after.state == FAILED else _come_back(app, after)
+
+
+def _record(app: App, read: Delivery, attempt: Attempt, answer: sending.Answer) -> Delivery | None:
+    """Write the attempt down; None when another has overtaken it, so that nothing follows.
+
+    Raises UnavailableError when others keep recording theirs.
+    """
+    found = read
+    for _ in range(RECORD_ATTEMPTS):
+        decides = _decides(read, found, answer)
+        tried = found.after(attempt)
+        after = _judged(app, tried, answer) if decides else found.beside(attempt)
+        if app.deliveries.save(found, after):
+            return after if decides else None
+        again = app.deliveries.get(read.payment_id, read.event_id)
+        if again is None:
+            raise BrokenError(f"{read.event_id}: its delivery vanished")
+        found = again
+    raise UnavailableError("others keep recording this delivery at the same time")
+
+
+def _decides(read: Delivery, found: Delivery, answer: sending.Answer) -> bool:
+    """Whether an attempt of the turn that was read says where the delivery found now goes."""
+    if found.turn == read.turn:
+        return True
+    # What arrived was delivered, whatever another made of it; but not for him who asked since.
+    is_asked_for_since = found.state == PENDING and found.tries == 0
+    return answer.is_success and not is_asked_for_since
+
+
+def _note_endpoint(
+    app: App, delivery: Delivery, endpoint: Endpoint, answer: sending.Answer
+) -> None:
+    try:
+        if answer.is_success:
+            note_success(app, endpoint, failed_before=bool(delivery.attempts))
+        elif answer.error not in _NOT_THE_ENDPOINT:
+            note_failure(app, endpoint, is_gone=answer.is_gone)
+    except UnavailableError as error:
+        # For later attempts; this one was made and recorded, and must not be repeated for it.
+        logger.warning("endpoint's health not noted", extra={"why": str(error)[:200]})
+
+
+def _judged(app: App, tried: Delivery, answer: sending.Answer) -> Delivery:
+    """Say where the attempt leaves the delivery, and when it is tried again."""
+    if answer.is_success:
+        return replace(tried, state=DELIVERED, failure="")
+    if answer.error in (sending.FORBIDDEN, sending.EVENT_EXPIRED):
+        return replace(tried, state=FAILED, failure=answer.error)
+    if answer.is_gone:
+        return replace(tried, state=FAILED, failure=GONE)
     plan = app.config.webhook_retry_seconds
-    delay = schedule.next_delay(webhook.retries_done, plan, app.random, retry_after)
+    delay = schedule.next_delay(tried.tries - 1, plan, app.random, answer.retry_after_seconds)
     if delay is None:
-        raise BrokenError(f"{webhook.event_id}: pending without a next attempt")
-    app.webhooks_queue.send(asdict(replace(webhook, attempt=webhook.attempt + 1)), delay)
+        return replace(tried, state=FAILED, failure=OUT_OF_ATTEMPTS)
+    next_at = app.clock() + timedelta(seconds=delay)
+    due_at = next_at + COPY_GRACE if delay <= MAX_DELAY_SECONDS else next_at
+    return replace(tried, next_at=next_at, due_at=due_at)
+
+
+def _come_back(app: App, delivery: Delivery) -> str:
+    """Have a near attempt made punctually; a far one is brought by the index alone."""
+    if delivery.next_at is None:
+        raise BrokenError(f"{delivery.event_id}: pending without a next attempt")
+    seconds = max(0, round((delivery.next_at - app.clock()).total_seconds()))
     count("WebhookRetried")
-    return f"{state}: again in {delay} s"
+    if seconds <= MAX_DELAY_SECONDS:
+        app.webhooks_queue.send(Webhook.of_delivery(delivery).fields(), seconds)
+    return f"pending: again in {seconds} s"
+
+
+def _dead_letter(app: App, delivery: Delivery) -> str:
+    app.webhooks_dlq.send(Webhook.of_delivery(delivery).fields())
+    count("WebhookDeadLettered")
+    return f"failed: {delivery.failure}"
+
+
+def _put_off(app: App, webhook: Webhook, delivery: Delivery, seconds: float, why: str) -> str:
+    """Let the turn wait without an attempt: first by copies, then in the index of what is due."""
+    # Some are put off whenever a new host is called; many for long tell of hosts that hang.
+    count("WebhookPutOff")
+    if webhook.waits < MAX_COPIES:
+        delay = max(round(seconds), 2**webhook.waits)
+        app.webhooks_queue.send(replace(webhook, waits=webhook.waits + 1).fields(), delay)
+        return f"put off for {delay} s: {why}"
+    now = app.clock()
+    hold = min(max((now - delivery.event_at) / 4, SHORTEST_HOLD), LONGEST_HOLD)
+    due_at = now + hold * app.random.uniform(1 - schedule.JITTER, 1 + schedule.JITTER)
+    app.deliveries.save(delivery, replace(delivery, next_at=due_at, due_at=due_at))
+    return f"put off until {to_text(due_at)}: {why}"

@@ -25,8 +25,8 @@ from riel.services.dead_letters import (
     sent_at_of,
     stream_records,
 )
-from riel.services.deliver_webhook import Webhook
-from riel.store.deliveries import Attempt
+from riel.services.webhook_message import Webhook
+from riel.store.deliveries import FAILED, Delivery
 from riel.store.inbox import OPEN
 from riel.store.queues import Received
 
@@ -109,21 +109,23 @@ def _explain_event(app: App, letter: DeadLetter) -> DeadLetter:
 def _explain_webhook(app: App, letter: DeadLetter) -> DeadLetter:
     webhook = Webhook.read(message_fields(letter.body))
     delivery = app.deliveries.get(webhook.payment_id, webhook.event_id)
-    reason = _delivery_reason(delivery.attempts) if delivery else "no attempt was recorded"
     return replace(
         letter,
         payment_ids=(webhook.payment_id,),
         payment=app.payments.get(webhook.payment_id),
-        reason=reason,
-        about=f"{webhook.type} to {webhook.url}",
+        reason=_delivery_reason(delivery),
+        about=f"{known.type} to {known.url}" if (known := delivery or webhook).url else "",
     )
 
 
-def _delivery_reason(attempts: tuple[Attempt, ...]) -> str:
-    last = attempts[-1]
+def _delivery_reason(delivery: Delivery | None) -> str:
+    if delivery is None or not delivery.attempts:
+        return "no attempt was recorded"
+    if delivery.state != FAILED:
+        return f"nothing is left to do: the delivery is {delivery.state}"
+    last, tried = delivery.attempts[-1], delivery.attempt_count
     answer = f"HTTP {last.status}" if last.status else last.error
-    times = "once" if len(attempts) == 1 else f"{len(attempts)} times"
-    return f"{answer}, tried {times}"
+    return f"{answer}, tried {'once' if tried == 1 else f'{tried} times'}"
 
 
 def _explain_records(app: App, letter: DeadLetter) -> DeadLetter:

@@ -1,15 +1,15 @@
 """Merchants, their API keys and their limits: what an operator can do to them.
 
-Keys and secrets are made here, returned once, and an API key is stored as its hash only. Every
-change is decided over the merchant as it is now and written only if it still is so.
+Keys and secrets are made here and returned once: an API key is stored as its hash only, a webhook
+secret sealed. Every change is decided over the merchant as it is now and written only if it still
+is so.
 """
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -22,10 +22,10 @@ from riel.errors import (
     NotFoundError,
     StoreUnavailableError,
 )
+from riel.services.webhook_secrets import new_secret, seal_secret
 from riel.store.dynamodb import ConditionFailedError
 from riel.store.merchant_records import ApiKey, MerchantRecord, MerchantRecords
-from riel.store.merchants import Limits, Merchant
-from riel.webhooks import signing
+from riel.store.merchants import Limits, Merchant, SealedSecret
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -53,8 +53,8 @@ class NewMerchant:
     """A merchant that was just created, with what is shown this once."""
 
     record: MerchantRecord
-    api_key: str
-    webhook_secret: str
+    api_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class NewKey:
     """A key that was just added, shown this once, and the others of its mode that still work."""
 
     key: ApiKey
-    api_key: str
+    api_key: str = field(repr=False)
     others: tuple[ApiKey, ...]
 
 
@@ -75,13 +75,17 @@ class Revocation:
 
 
 def create_merchant(app: App, name: str, livemode: bool, limits: Limits) -> NewMerchant:
-    """Create a merchant with one key; raises InvalidRequestError for a bad name or bad limits."""
+    """Create a merchant with one key.
+
+    Raises InvalidRequestError for a bad name or bad limits, or StoreUnavailableError.
+    """
     name = name.strip()
     _check(_name_problems(name) + _limit_problems(limits))
     merchant_id = ids.merchant_id(secrets.token_hex())
-    webhook_secret = signing.PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-    api_key, key = _new_key(livemode, _now(app))
-    record = _new_record(merchant_id, name, webhook_secret, limits, key)
+    webhook_secret = new_secret()
+    api_key, key = _new_key(livemode, storable_now(app))
+    sealed = seal_secret(app, merchant_id, webhook_secret, key.created_at)
+    record = _new_record(merchant_id, name, sealed, limits, key)
     _records(app).create(record)
     return NewMerchant(record, api_key, webhook_secret)
 
@@ -91,7 +95,7 @@ def rotate_key(app: App, merchant_id: str, livemode: bool) -> NewKey:
 
     Raises NotFoundError, or InvalidStateError where two keys of the mode work already.
     """
-    api_key, key = _new_key(livemode, _now(app))
+    api_key, key = _new_key(livemode, storable_now(app))
 
     def add(record: MerchantRecord) -> tuple[MerchantRecord, ApiKey | None]:
         if key in record.api_keys:
@@ -104,7 +108,7 @@ def rotate_key(app: App, merchant_id: str, livemode: bool) -> NewKey:
             )
         return _with_keys(record, (*record.api_keys, key)), key
 
-    changed = _change(app, merchant_id, add)
+    changed = change_merchant(app, merchant_id, add)
     others = tuple(one for one in _working(changed, livemode) if one != key)
     return NewKey(key, api_key, others)
 
@@ -114,7 +118,7 @@ def revoke_key(app: App, merchant_id: str, key_id: str) -> Revocation:
 
     Raises NotFoundError. Of a key that is revoked already it says so, and changes nothing.
     """
-    now = _now(app)
+    now = storable_now(app)
 
     def revoke(record: MerchantRecord) -> tuple[MerchantRecord, ApiKey | None]:
         key = _key_of(record, key_id)
@@ -124,7 +128,7 @@ def revoke_key(app: App, merchant_id: str, key_id: str) -> Revocation:
         kept = tuple(revoked if one.key_id == key_id else one for one in record.api_keys)
         return _with_keys(record, kept), revoked
 
-    key = _key_of(_change(app, merchant_id, revoke), key_id)
+    key = _key_of(change_merchant(app, merchant_id, revoke), key_id)
     return Revocation(key, was_revoked=key.revoked_at != now)
 
 
@@ -140,7 +144,7 @@ def set_limits(app: App, merchant_id: str, limits: Limits) -> Merchant:
         merchant = replace(record.merchant, limits=limits, listing_shards=shards)
         return replace(record, merchant=merchant), None
 
-    return _change(app, merchant_id, limit).merchant
+    return change_merchant(app, merchant_id, limit).merchant
 
 
 def list_merchants(app: App) -> list[MerchantRecord]:
@@ -169,8 +173,9 @@ def seed_merchant(
     limits: Limits = SEED_LIMITS,
 ) -> Merchant:
     """Write a merchant with a known key and secret; one that exists is left as it is."""
-    key = _stored(api_key, _now(app))
-    record = _new_record(merchant_id, name, webhook_secret, limits, key)
+    key = _stored(api_key, storable_now(app))
+    sealed = seal_secret(app, merchant_id, webhook_secret, key.created_at)
+    record = _new_record(merchant_id, name, sealed, limits, key)
     try:
         _records(app).create(record)
     except ConditionFailedError:
@@ -181,7 +186,7 @@ def seed_merchant(
     return record.merchant
 
 
-def _change(
+def change_merchant(
     app: App,
     merchant_id: str,
     decide: Callable[[MerchantRecord], tuple[MerchantRecord, ApiKey | None]],
@@ -213,7 +218,7 @@ def _load(records: MerchantRecords, merchant_id: str) -> MerchantRecord:
 
 
 def _new_record(
-    merchant_id: str, name: str, webhook_secret: str, limits: Limits, key: ApiKey
+    merchant_id: str, name: str, webhook_secret: SealedSecret, limits: Limits, key: ApiKey
 ) -> MerchantRecord:
     merchant = Merchant(
         merchant_id,
@@ -256,8 +261,8 @@ def _with_keys(record: MerchantRecord, api_keys: tuple[ApiKey, ...]) -> Merchant
     return replace(record, api_keys=tuple(key for key in api_keys if key.key_id not in dropped))
 
 
-def _now(app: App) -> datetime:
-    # As it will be read back, so that what was written and what is read are equal.
+def storable_now(app: App) -> datetime:
+    """Return the time as it will be read back: what is written and what is read are equal."""
     return from_text(to_text(app.clock()))
 
 

@@ -22,10 +22,14 @@ def read_payment(app: App, caller: Caller, payment_id: str) -> Payment:
     An unknown, malformed or foreign id raises the same NotFoundError.
     """
     payment = app.payments.get(payment_id) if looks_like("pay", payment_id) else None
-    owner = (payment.merchant_id, payment.livemode) if payment else None
-    if payment is None or owner != (caller.merchant_id, caller.livemode):
+    if payment is None or not is_owner(caller, payment):
         raise NotFoundError("no such payment")
     return payment
+
+
+def is_owner(caller: Caller, payment: Payment) -> bool:
+    """Whether the payment is of the caller's merchant and mode."""
+    return (payment.merchant_id, payment.livemode) == (caller.merchant_id, caller.livemode)
 
 
 def find_by_key(app: App, caller: Caller, idempotency_key: str) -> Payment | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from riel.errors import MalformedMessageError
+from riel.errors import MalformedMessageError, UnavailableError
 from riel.services.dead_letters import (
     GATEWAY_EVENTS,
     OUTBOX_RELAY,
@@ -23,9 +23,11 @@ from riel.services.dead_letters import (
     sent_at_of,
     stream_records,
 )
-from riel.services.deliver_webhook import Webhook
+from riel.services.redeliver_webhook import redeliver
 from riel.services.relay_events import publish
 from riel.services.replay_outbox import replay_outbox
+from riel.services.webhook_message import Webhook
+from riel.store.deliveries import FAILED
 from riel.store.outbox import read_event
 from riel.store.queues import Received
 
@@ -141,14 +143,18 @@ def _send_step(app: App, source: DeadLetterQueue, body: str) -> str:
 
 
 def _send_webhook(app: App, _source: DeadLetterQueue, body: str) -> str:
-    """Start a new run of the schedule, counted on from the attempts that were recorded."""
+    """Start a new run of the schedule, or the first where none was recorded."""
     try:
         webhook = Webhook.read(message_fields(body))
-    except MalformedMessageError as error:
+        delivery = app.deliveries.get(webhook.payment_id, webhook.event_id)
+        if delivery is None:
+            webhook.new_delivery()
+        elif delivery.state == FAILED:
+            redeliver(app, delivery)
+    except (MalformedMessageError, UnavailableError) as error:
         return str(error)
-    delivery = app.deliveries.get(webhook.payment_id, webhook.event_id)
-    base = len(delivery.attempts) if delivery else 0
-    app.webhooks_queue.send(asdict(replace(webhook, base=base, attempt=base + 1)))
+    if delivery is None:
+        app.webhooks_queue.send(webhook.fields())
     return ""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from riel.domain.events import CREATED, REFUND_CREATED, TOLD_TO_MERCHANTS, Event
 from riel.errors import MalformedMessageError
 from riel.observability import count, logger
+from riel.services.webhook_message import Webhook
 from riel.store.outbox import read_event
 from riel.store.queues import Queue
 
@@ -70,7 +71,7 @@ def _letters(app: App, position: str, event: Event) -> list[_Letter]:
         # Events from before there were several gateways name none.
         letters.append(_Letter(position, app.gateway_queue(event.gateway), _step(event)))
     if event.type in TOLD_TO_MERCHANTS and event.webhook_url:
-        letters.append(_Letter(position, app.webhooks_queue, _webhook(event)))
+        letters.append(_Letter(position, app.webhooks_queue, Webhook.of_event(event).fields()))
     return letters
 
 
@@ -89,18 +90,6 @@ def _step(event: Event) -> dict[str, Any]:
         "traceparent": event.traceparent,
     }
     return body | {"refund_id": event.refund_id} if event.refund_id else body
-
-
-def _webhook(event: Event) -> dict[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "type": event.type,
-        "payment_id": event.payment_id,
-        "merchant_id": event.merchant_id,
-        "url": event.webhook_url,
-        "body": event.body,
-        "traceparent": event.traceparent,
-    }
 
 
 def _post(letters: Sequence[_Letter]) -> list[str]:

@@ -12,7 +12,7 @@ from riel.deadline import Deadline
 from riel.errors import StoreUnavailableError
 from riel.observability import measure_seconds
 from riel.services.queue_room import QueueRoom
-from riel.services.sweep_due import sweep_due
+from riel.services.sweep_due import SweptDue, sweep_due, sweep_webhooks
 from riel.services.sweep_outbox import sweep_lane
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def sweep(app: App, seconds: float) -> Swept:
     room = QueueRoom(delayed_is_known={app.config.webhooks_queue_url})
     done, whole = Swept(), Deadline(seconds)
     failures: list[StoreUnavailableError] = []
-    parts = len(app.config.sweep_ages_seconds) + 1
-    try:
-        _due(app, done, room, Deadline(seconds / parts))
-    except StoreUnavailableError as error:
-        failures.append(error)
+    parts = len(app.config.sweep_ages_seconds) + 2
+    for sweep_part in (sweep_due, sweep_webhooks):
+        try:
+            _due(app, done, sweep_part(app, room, Deadline(seconds / parts)))
+        except StoreUnavailableError as error:
+            failures.append(error)
     for n, age_seconds in enumerate(app.config.sweep_ages_seconds):
         lanes_left = len(app.config.sweep_ages_seconds) - n
         try:
@@ -56,9 +57,8 @@ def sweep(app: App, seconds: float) -> Swept:
     return done
 
 
-def _due(app: App, done: Swept, room: QueueRoom, deadline: Deadline) -> None:
-    swept = sweep_due(app, room, deadline)
-    done.due_sent = swept.sent
+def _due(app: App, done: Swept, swept: SweptDue) -> None:
+    done.due_sent += swept.sent
     if swept.oldest_left:
         _note_lag(done, (app.clock() - swept.oldest_left).total_seconds())
 

@@ -6,7 +6,7 @@ the claim and the inbox absorb. Whoever acts on the message takes the item out o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, Any
 from riel.deadline import Deadline
 from riel.observability import count
 from riel.services.queue_room import QueueRoom
+from riel.services.webhook_message import Webhook
 from riel.store.due import DueItem
-from riel.store.keys import DUE_SHARDS, INBOX_QUEUE, WATCHED_SHARD
+from riel.store.keys import (
+    DUE_SHARDS,
+    INBOX_QUEUE,
+    WATCHED_SHARD,
+    WEBHOOKS_QUEUE,
+    due_partition,
+    webhooks_partition,
+)
 from riel.store.queues import Queue
 
 if TYPE_CHECKING:
@@ -39,17 +47,34 @@ class SweptDue:
 
 
 def sweep_due(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
-    """Send what is due in every shard. Raises StoreUnavailableError.
+    """Send what is due of payments, refunds and PSPs' events. Raises StoreUnavailableError."""
+    return _sweep(app, room, deadline, due_partition, (due_partition(WATCHED_SHARD),))
 
-    Each shard gets at least a page, whatever the deadline says, and each run starts with another
-    one, so that a long one starves nobody.
+
+def sweep_webhooks(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
+    """Send the webhooks whose next attempt is due. Raises StoreUnavailableError."""
+    return _sweep(app, room, deadline, webhooks_partition)
+
+
+def _sweep(
+    app: App,
+    room: QueueRoom,
+    deadline: Deadline,
+    name: Callable[[int], str],
+    more: tuple[str, ...] = (),
+) -> SweptDue:
+    """Send what is due in all of these partitions.
+
+    Each gets at least a page, whatever the deadline says, and each run starts with another one, so
+    that a long one starves nobody.
     """
     now = app.clock()
     start = int(now.timestamp()) // 60 % DUE_SHARDS
-    shards = [*((start + n) % DUE_SHARDS for n in range(DUE_SHARDS)), WATCHED_SHARD]
-    _ = app.due, app.payments_queue  # built here: threads share them, and may not race to make them
+    partitions = [*(name((start + n) % DUE_SHARDS) for n in range(DUE_SHARDS)), *more]
+    # Built here: threads share them, and may not race to make them.
+    _ = app.due, app.payments_queue, app.webhooks_queue
     with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
-        done = list(pool.map(lambda shard: _sweep_shard(app, shard, now, room, deadline), shards))
+        done = list(pool.map(lambda one: _sweep_shard(app, one, now, room, deadline), partitions))
     sent = sum(swept.sent for swept in done)
     if sent:
         count("DueItemSent", sent)
@@ -58,11 +83,11 @@ def sweep_due(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
 
 
 def _sweep_shard(
-    app: App, shard: int, now: datetime, room: QueueRoom, deadline: Deadline
+    app: App, partition: str, now: datetime, room: QueueRoom, deadline: Deadline
 ) -> SweptDue:
     sent = 0
     left: list[DueItem] = []
-    for number, page in enumerate(app.due.until(shard, now, PAGE), start=1):
+    for number, page in enumerate(app.due.until(partition, now, PAGE), start=1):
         kept = _send_page(app, page, room)
         sent += len(page) - len(kept)
         left += kept
@@ -95,10 +120,15 @@ def _by_queue(app: App, items: Iterable[DueItem]) -> dict[str, list[DueItem]]:
 
 
 def _queue_of(app: App, item: DueItem) -> Queue:
+    if item.queue == WEBHOOKS_QUEUE:
+        return app.webhooks_queue
     return app.gateway_events_queue if item.queue == INBOX_QUEUE else app.gateway_queue(item.queue)
 
 
 def _message(item: DueItem) -> dict[str, Any]:
+    if item.queue == WEBHOOKS_QUEUE:
+        merchant_id, payment_id, event_id, turn = item.subject
+        return Webhook(merchant_id, payment_id, event_id, int(turn)).fields()
     if item.queue == INBOX_QUEUE:
         return {"inbox_id": item.subject[0], "waits": 0, "traceparent": ""}
     names = ("payment_id", "refund_id")

@@ -1,42 +1,99 @@
 """Deliveries: what was sent to a merchant's endpoint, and what it answered.
 
-The item, not the message, says how far a delivery is; each attempt is recorded once.
+The item, not the message, says how far a delivery is. Each message is for one *turn* of its
+delivery: whatever ends a turn (an attempt that was recorded, a redelivery that was asked for)
+begins the next one in the same write, so a message that comes twice, late, or beside another finds
+its turn over. What waits for its next turn stands in the index of what is due, so that no message
+has to survive for it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from riel.domain.instants import from_text, to_text
 from riel.store import keys
+from riel.store.batch_reads import read_many
 from riel.store.dynamodb import ConditionFailedError, call
-from riel.store.items import Item, encode, from_item
+from riel.store.items import Item, encode, from_item, to_item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 PENDING, DELIVERED, FAILED = "pending", "delivered", "failed"
+OUT_OF_ATTEMPTS, GONE, ENDPOINT_STOPPED = "out_of_attempts", "gone", "endpoint_stopped"
+"""Why a delivery failed, beside the errors after which there is nothing to try again."""
+KEPT_ATTEMPTS = 30
+"""The newest of them; two runs of the longest schedule."""
+COPY_GRACE = timedelta(minutes=2)
+"""How long after its time a delivery is due whose delayed copy should have come by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try: `status` is the HTTP status or 0, `error` says why there was none."""
+    """One try: `status` is the HTTP status, or 0 where none came, and `error` says why.
+
+    `answer` is the beginning of what the endpoint said.
+    """
 
     at: str
     status: int
     latency_ms: int
     error: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event on its way to one endpoint."""
+    """One event on its way to one endpoint.
 
+    `event_at` is the event's time, by which the outbox has its body. `turn` counts from 1 over the
+    delivery's life, `tries` the attempts of the present run of the schedule. `next_at` is when a
+    pending delivery is tried again; `is_asked_for` tells that a person asked for the present run.
+    """
+
+    payment_id: str
     event_id: str
+    merchant_id: str
     type: str
     url: str
+    event_at: datetime
+    traceparent: str = ""
     state: str = PENDING
+    failure: str = ""
+    turn: int = 1
+    tries: int = 0
     attempts: tuple[Attempt, ...] = ()
+    attempt_count: int = 0
+    next_at: datetime | None = None
+    due_at: datetime | None = None
+    is_asked_for: bool = False
+    is_stored: bool = False
+
+    @property
+    def subject(self) -> tuple[str, ...]:
+        """What its entry in the index of what is due, and its next message, are about."""
+        return self.merchant_id, self.payment_id, self.event_id, str(self.turn)
+
+    def after(self, attempt: Attempt) -> Delivery:
+        """Return it with one more attempt, in its next turn."""
+        return replace(
+            self,
+            attempts=(*self.attempts, attempt)[-KEPT_ATTEMPTS:],
+            attempt_count=self.attempt_count + 1,
+            tries=self.tries + 1,
+            turn=self.turn + 1,
+            next_at=None,
+            due_at=None,
+        )
+
+    def beside(self, attempt: Attempt) -> Delivery:
+        """Return it with an attempt that was overtaken: on record, and of no consequence."""
+        tried = self.after(attempt)
+        return replace(self, attempts=tried.attempts, attempt_count=tried.attempt_count)
 
 
 class DeliveryStore:
@@ -55,10 +112,10 @@ class DeliveryStore:
             ConsistentRead=True,
         )
         item = answer.get("Item")
-        return _read(item) if item else None
+        return read_delivery(item) if item else None
 
     def of_payment(self, payment_id: str) -> list[Delivery]:
-        """Read all deliveries of a payment (a handful), in the order of their first attempts."""
+        """Read all deliveries of a payment (a handful), in the order of their events."""
         answer = call(
             self._dynamodb.query,
             TableName=self._table,
@@ -69,33 +126,41 @@ class DeliveryStore:
             },
             ConsistentRead=True,
         )
-        return sorted((_read(item) for item in answer["Items"]), key=lambda d: d.attempts[0].at)
+        return sorted((read_delivery(item) for item in answer["Items"]), key=lambda d: d.event_at)
 
-    def record(self, payment_id: str, before: Delivery, attempt: Attempt, state: str) -> bool:
-        """Add an attempt. Returns False when another worker recorded one meanwhile."""
-        values = {
-            ":state": state,
-            ":type": before.type,
-            ":url": before.url,
-            ":none": [],
-            ":attempt": [_write(attempt)],
-            ":count": len(before.attempts),
-            ":next": len(before.attempts) + 1,
-        }
-        unchanged = "attempt_count = :count" if before.attempts else "attribute_not_exists(pk)"
-        if not before.attempts:
-            del values[":count"]
+    def of_events(self, wanted: Collection[tuple[str, str]]) -> dict[str, Delivery]:
+        """Read deliveries by payment and event id, a hundred in a call; return them by event.
+
+        Strongly consistent. What was never tried is left out.
+        """
+        items = [_key(*one) for one in wanted]
+        found = read_many(self._dynamodb, self._table, items, is_consistent=True)
+        return {delivery.event_id: delivery for delivery in map(read_delivery, found)}
+
+    def save(self, before: Delivery, after: Delivery) -> bool:
+        """Write a delivery; False when it was written since `before` was read."""
+        item = _write(after)
+        names = {f"#{name}": name for name in item}
+        values = {f":{name}": value for name, value in item.items()}
+        gone = {name for name in ("due_pk", "due_sk", "next_at", "failure") if name not in item}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
+        if before.is_stored:
+            values[":read"], values[":seen"] = encode(before.turn), encode(before.attempt_count)
+            # An attempt that was overtaken is recorded without a turn.
+            condition = "turn = :read AND attempt_count = :seen"
+            if gone:
+                update += " REMOVE " + ", ".join(sorted(gone))
+        else:
+            condition = "attribute_not_exists(pk)"
         try:
             call(
                 self._dynamodb.update_item,
                 TableName=self._table,
-                Key=_key(payment_id, before.event_id),
-                UpdateExpression="SET #state = :state, #type = :type, #url = :url,"
-                " attempt_count = :next,"
-                " attempts = list_append(if_not_exists(attempts, :none), :attempt)",
-                ConditionExpression=unchanged,
-                ExpressionAttributeNames={"#state": "state", "#type": "type", "#url": "url"},
-                ExpressionAttributeValues={key: encode(value) for key, value in values.items()},
+                Key=_key(after.payment_id, after.event_id),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
             )
         except ConditionFailedError:
             return False
@@ -106,21 +171,57 @@ def _key(payment_id: str, event_id: str) -> Item:
     return {"pk": {"S": payment_id}, "sk": {"S": keys.delivery(event_id)}}
 
 
-def _write(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "at": attempt.at,
-        "status": attempt.status,
-        "latency_ms": attempt.latency_ms,
-        "error": attempt.error,
+def _write(delivery: Delivery) -> Item:
+    due_pk, due_sk = (
+        keys.webhook_due_key(delivery.due_at, *delivery.subject) if delivery.due_at else ("", "")
+    )
+    fields: dict[str, Any] = {
+        "merchant_id": delivery.merchant_id,
+        "type": delivery.type,
+        "url": delivery.url,
+        "event_at": to_text(delivery.event_at),
+        "traceparent": delivery.traceparent,
+        "state": delivery.state,
+        "failure": delivery.failure,
+        "turn": delivery.turn,
+        "tries": delivery.tries,
+        "attempts": [
+            {name: value for name, value in asdict(attempt).items() if value != ""}
+            for attempt in delivery.attempts
+        ],
+        "attempt_count": delivery.attempt_count,
+        "next_at": to_text(delivery.next_at) if delivery.next_at else "",
+        "is_asked_for": delivery.is_asked_for,
+        "due_pk": due_pk,
+        "due_sk": due_sk,
     }
+    return to_item(fields)
 
 
-def _read(item: Item) -> Delivery:
+def read_delivery(item: Item) -> Delivery:
+    """Read a delivery from its item."""
     fields = from_item(item)
+    due_at = fields["due_sk"].partition("#")[0] if "due_sk" in fields else ""
     return Delivery(
+        payment_id=fields["pk"],
         event_id=fields["sk"].removeprefix(keys.delivery("")),
+        merchant_id=fields["merchant_id"],
         type=fields["type"],
         url=fields["url"],
+        event_at=from_text(fields["event_at"]),
+        traceparent=fields.get("traceparent", ""),
         state=fields["state"],
+        failure=fields.get("failure", ""),
+        turn=fields["turn"],
+        tries=fields["tries"],
         attempts=tuple(Attempt(**attempt) for attempt in fields["attempts"]),
+        attempt_count=fields["attempt_count"],
+        next_at=_instant(fields.get("next_at", "")),
+        due_at=_instant(due_at),
+        is_asked_for=fields.get("is_asked_for", False),
+        is_stored=True,
     )
+
+
+def _instant(text: str) -> datetime | None:
+    return from_text(text) if text else None

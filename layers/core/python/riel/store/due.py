@@ -58,8 +58,8 @@ class DueStore:
         self._dynamodb = dynamodb
         self._table = payments_table
 
-    def until(self, shard: int, now: datetime, page_size: int) -> Iterator[list[DueItem]]:
-        """Yield what is due in one shard, the oldest first, page by page.
+    def until(self, partition: str, now: datetime, page_size: int) -> Iterator[list[DueItem]]:
+        """Yield what is due in one partition, the oldest first, page by page.
 
         What a reader moves meanwhile does not come again in a later page of the same walk.
         """
@@ -68,7 +68,7 @@ class DueStore:
             "IndexName": INDEX,
             "KeyConditionExpression": "due_pk = :pk AND due_sk < :end",
             "ExpressionAttributeValues": {
-                ":pk": {"S": keys.due_partition(shard)},
+                ":pk": {"S": partition},
                 ":end": {"S": to_text(now + ONE_MILLISECOND)},
             },
             "Limit": page_size,
@@ -111,7 +111,7 @@ class DueStore:
 
     def postpone(self, due: DueItem, at: datetime) -> bool:
         """Move an entry to a later time; False when it was moved, or is gone, since it was read."""
-        _, due_sk = keys.due_key(at, due.queue, *due.subject)
+        due_sk = "#".join((to_text(at), due.queue, *due.subject))
         try:
             call(
                 self._dynamodb.update_item,

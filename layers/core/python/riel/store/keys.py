@@ -3,11 +3,14 @@
     table      pk                              sk                       holds
     payments   <payment_id>                    payment                  payment, history inside
     payments   <payment_id>                    delivery#<event_id>      one webhook's attempts
+    payments   <endpoint_id>                   endpoint                 a merchant's URL that fails
     payments   <payment_id>                    refund#<refund_id>       refund, history inside
     payments   <reference_id>                  reference                whose the reference is
     payments   <inbox_id>                      inbox                    one event of a PSP, 90 days
     payments   quarantine#<queue>              <message_id>             a dead letter put aside
     payments   index `due`: due#<shard>, <due_at>#<queue>#<payment_id>[#<refund_id>] or <inbox_id>
+    payments   index `due`: webhooks#<shard>, <due_at>#webhooks#<merchant>#<payment>#<event>#<turn>
+    payments   index `due`: endpoints#stopped, <stopped_at>#<endpoint_id>
     payments   index `due`: inbox#<state>, <received_at>#<inbox_id>: a PSP's event for a person
     payments   index `due`: review#<why>, <since>#<payment_id>[#<refund_id>]: what a person looks at
     payments   index `listing`: <merchant>#<mode>#<shard>, <created_at>#<payment_id>
@@ -18,6 +21,8 @@
     limits     bucket#<merchant>#<live|test>   (none)                   a token bucket, one number
     limits     backlog#<gateway>               (none)                   what waits for a gateway
     limits     sweeper#<age>                   (none)                   how far the sweeper is
+    limits     host#<merchant>#<host:port>     (none)                   proven to answer, until when
+    limits     probe#<merchant>                (none)                   who tries an unproven host
     idempotency answer#<hash of an id>         (none)                   Powertools' record of a POST
 
 The payment's key is its derived id, so no partition is hot. The listing index takes one keys-only
@@ -26,8 +31,10 @@ write per payment, and a partition takes 1,000 of them a second, so a merchant h
 an index's partition may grow without end, and a merchant with few payments would be read day by
 empty day. The index of what is due is sparse: only what waits for a time has its keys, so a card
 payment that goes well never costs a write there. What is due and waits for a person all the same
-has a shard of its own, so that both the sweeper and the person find it. The outbox is sharded for
-the listing's reason and bucketed by minute, so that a range of time can be read by query.
+has a shard of its own, so that both the sweeper and the person find it. Webhooks that wait have
+shards of their own: an endpoint that fails for all of a merchant's payments delays no look-up. The
+outbox is sharded for the listing's reason and bucketed by minute, so that a range of time can be
+read by query.
 """
 
 from __future__ import annotations
@@ -42,6 +49,9 @@ OUTBOX_LIFE = timedelta(days=14)
 PAYMENT = "payment"
 REFERENCE = "reference"
 INBOX = "inbox"
+ENDPOINT = "endpoint"
+STOPPED_ENDPOINTS = "endpoints#stopped"
+WEBHOOKS_QUEUE = "webhooks"
 INBOX_QUEUE = "gateway-events"
 SWITCHES = "switches"
 DUE_SHARDS = 16
@@ -81,6 +91,22 @@ def due_key(at: datetime, queue: str, *subject: str) -> tuple[str, str]:
     """
     shard = spread("#".join(subject), DUE_SHARDS)
     return due_partition(shard), "#".join((to_text(at), queue, *subject))
+
+
+def webhooks_partition(shard: int) -> str:
+    """Partition of the same index for webhooks that wait for their next attempt."""
+    return f"webhooks#{shard:02d}"
+
+
+def webhook_due_key(at: datetime, *subject: str) -> tuple[str, str]:
+    """Partition and sort key of a webhook that waits."""
+    shard = spread("#".join(subject), DUE_SHARDS)
+    return webhooks_partition(shard), "#".join((to_text(at), WEBHOOKS_QUEUE, *subject))
+
+
+def stopped_endpoint_key(since: datetime, endpoint_id: str) -> tuple[str, str]:
+    """Partition and sort key, in the same index, of an endpoint that gets nothing any more."""
+    return STOPPED_ENDPOINTS, f"{to_text(since)}#{endpoint_id}"
 
 
 def watched_key(at: datetime, queue: str, *subject: str) -> tuple[str, str]:
@@ -148,3 +174,13 @@ def merchant(merchant_id: str) -> str:
 def api_key(key_hash: str) -> str:
     """Key of an API key."""
     return f"key#{key_hash}"
+
+
+def host(merchant_id: str, authority: str) -> str:
+    """Key of what is known of a host that a merchant's webhooks go to, by `host:port`."""
+    return f"host#{merchant_id}#{authority}"
+
+
+def probe(merchant_id: str) -> str:
+    """Key of a merchant's turn to try a host that has not proven that it answers."""
+    return f"probe#{merchant_id}"

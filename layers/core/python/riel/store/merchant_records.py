@@ -17,7 +17,7 @@ from riel.domain.instants import from_text, to_text
 from riel.store import keys
 from riel.store.dynamodb import call, transact
 from riel.store.items import Item, from_item, to_item
-from riel.store.merchants import Merchant, read_merchant
+from riel.store.merchants import Merchant, SealedSecret, read_merchant
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -92,7 +92,6 @@ class MerchantRecords:
                 "pk": keys.merchant(merchant.merchant_id),
                 "merchant_id": merchant.merchant_id,
                 "name": merchant.name,
-                "webhook_secrets": merchant.webhook_secrets,
                 "cursor_secret": merchant.cursor_secret,
                 "created_at": to_text(record.created_at),
                 **_changing_fields(record),
@@ -106,7 +105,7 @@ class MerchantRecords:
         )
 
     def save(self, record: MerchantRecord, changed: ApiKey | None = None) -> None:
-        """Write the limits and the list of keys, and the key that was added or revoked.
+        """Write what can change of a merchant, and the key that was added or revoked.
 
         Raises ConditionFailedError if the merchant was written since `record.version` was read.
         """
@@ -152,8 +151,19 @@ def _changing_fields(record: MerchantRecord) -> dict[str, Any]:
         "rate": merchant.limits.rate,
         "burst": merchant.limits.burst,
         "listing_shards": merchant.listing_shards,
+        "webhook_secrets": [_secret_fields(secret) for secret in merchant.webhook_secrets],
         "api_keys": [_key_fields(key) for key in record.api_keys],
     }
+
+
+def _secret_fields(secret: SealedSecret) -> dict[str, Any]:
+    return _present(
+        {
+            "sealed": secret.sealed,
+            "created_at": to_text(secret.created_at),
+            "until": _text(secret.until),
+        }
+    )
 
 
 def _key_fields(key: ApiKey) -> dict[str, Any]:
@@ -165,6 +175,10 @@ def _key_fields(key: ApiKey) -> dict[str, Any]:
         "created_at": to_text(key.created_at),
         "revoked_at": _text(key.revoked_at),
     }
+    return _present(fields)
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -12,10 +12,12 @@ created works within those seconds. Operators read and write past the cache, in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from riel.clock import Clock
+from riel.domain.instants import from_text
 from riel.store import keys
 from riel.store.dynamodb import call
 from riel.store.expiring_cache import ExpiringCache
@@ -44,8 +46,24 @@ OLD_LIMITS = Limits(rate=100, burst=500)
 
 
 @dataclass(frozen=True, slots=True)
+class SealedSecret:
+    """A webhook secret as it is kept: sealed under the stage's KMS key, in base 64.
+
+    `until` is when it ends, once a newer one has taken its place.
+    """
+
+    sealed: str = field(repr=False)
+    created_at: datetime
+    until: datetime | None = None
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether webhooks are signed by it now."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class Merchant:
-    """Who is paid. `webhook_secrets` are `whsec_…`, the newest first.
+    """Who is paid. Of its `webhook_secrets` the newest is the first.
 
     `cursor_secret` signs the merchant's listing cursors; `listing_shards` is over how many
     partitions its payments are spread in the listing index, and never shrinks.
@@ -53,9 +71,9 @@ class Merchant:
 
     merchant_id: str
     name: str
-    webhook_secrets: tuple[str, ...]
+    webhook_secrets: tuple[SealedSecret, ...]
     limits: Limits
-    cursor_secret: str
+    cursor_secret: str = field(repr=False)
     listing_shards: int = 1
 
 
@@ -84,15 +102,20 @@ class KeyOwner:
 
 def read_merchant(fields: Mapping[str, Any]) -> Merchant:
     """Read a merchant from the fields of its item, also one that was written before its limits."""
-    secrets = tuple(fields["webhook_secrets"])
     return Merchant(
         merchant_id=fields["merchant_id"],
         name=fields["name"],
-        webhook_secrets=secrets,
+        webhook_secrets=tuple(map(_read_secret, fields["webhook_secrets"])),
         limits=Limits(fields.get("rate", OLD_LIMITS.rate), fields.get("burst", OLD_LIMITS.burst)),
-        # Nothing but this merchant's own pages hangs on it.
-        cursor_secret=fields.get("cursor_secret") or secrets[0],
+        cursor_secret=fields["cursor_secret"],
         listing_shards=fields.get("listing_shards", 1),
+    )
+
+
+def _read_secret(fields: Mapping[str, Any]) -> SealedSecret:
+    until = fields.get("until")
+    return SealedSecret(
+        fields["sealed"], from_text(fields["created_at"]), from_text(until) if until else None
     )
 
 

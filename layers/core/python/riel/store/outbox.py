@@ -109,6 +109,20 @@ class OutboxStore:
         self._dynamodb = dynamodb
         self._table = table
 
+    def get(self, at: datetime, payment_id: str, event_id: str) -> Event | None:
+        """Read one event by what its key is made of; None once it is no longer kept.
+
+        Strongly consistent: for lack of its event a delivery fails for good.
+        """
+        pk, sk = keys.outbox_key(at, payment_id, event_id)
+        answer = call(
+            self._dynamodb.get_item,
+            TableName=self._table,
+            Key={"pk": {"S": pk}, "sk": {"S": sk}},
+            ConsistentRead=True,
+        )
+        return read_event(answer["Item"]) if "Item" in answer else None
+
     def between(self, start: datetime, end: datetime) -> Iterator[Event]:
         """Yield the events with start <= at < end, by minute and shard.
 

@@ -35,9 +35,16 @@ class Received:
 class Queue:
     """One queue."""
 
-    def __init__(self, sqs: SQSClient, url: str) -> None:
+    def __init__(self, sqs: SQSClient, url: str, group_by: str = "") -> None:
+        """`group_by` names the field of a message by whose value the queue is fair.
+
+        SQS then prefers the messages of those who have few in flight (`MessageGroupId` on a
+        standard queue), so that a long backlog of one delays no other. A value has at most 128
+        characters of ASCII without spaces; a message without one shares its place with nobody.
+        """
         self._sqs = sqs
         self.url = url
+        self._group_by = group_by
 
     @property
     def name(self) -> str:
@@ -46,15 +53,19 @@ class Queue:
 
     def send(self, body: Mapping[str, Any], delay_seconds: int = 0) -> None:
         """Send one message, to be seen after a delay of at most 15 minutes."""
-        self.send_text(_text(body), delay_seconds)
+        self._send(_text(body), delay_seconds, self._group(body))
 
-    def send_text(self, text: str, delay_seconds: int = 0) -> None:
+    def send_text(self, text: str) -> None:
         """Send a message's text as it is: an operator sends back what was received."""
+        self._send(text, 0, {})
+
+    def _send(self, text: str, delay_seconds: int, group: dict[str, str]) -> None:
         try:
             self._sqs.send_message(
                 QueueUrl=self.url,
                 MessageBody=text,
                 DelaySeconds=min(max(delay_seconds, 0), MAX_DELAY_SECONDS),
+                **group,  # type: ignore[arg-type]
             )
         except (ClientError, BotoCoreError) as error:
             raise StoreUnavailableError(f"send to {self.url}: {error}") from error
@@ -62,21 +73,29 @@ class Queue:
     def send_many(self, bodies: Sequence[Mapping[str, Any]]) -> set[int]:
         """Send messages in batches; return the positions of those that were not taken."""
         failed: set[int] = set()
+        groups = [self._group(body) for body in bodies]
         for chunk in _chunks([_text(body) for body in bodies]):
-            failed |= self._send_chunk(chunk)
+            failed |= self._send_chunk(chunk, groups)
         return failed
 
-    def _send_chunk(self, chunk: dict[int, str]) -> set[int]:
+    def _group(self, body: Mapping[str, Any]) -> dict[str, str]:
+        group = body.get(self._group_by)
+        return {"MessageGroupId": str(group)} if group else {}
+
+    def _send_chunk(self, chunk: dict[int, str], groups: Sequence[dict[str, str]]) -> set[int]:
         try:
             answer = self._sqs.send_message_batch(
                 QueueUrl=self.url,
-                Entries=[{"Id": str(n), "MessageBody": text} for n, text in chunk.items()],
+                Entries=[
+                    {"Id": str(n), "MessageBody": text, **groups[n]}  # type: ignore[typeddict-item]
+                    for n, text in chunk.items()
+                ],
             )
         except ClientError:
             # Refused as a whole, perhaps for one entry: its siblings must not suffer for it.
             if len(chunk) == 1:
                 return set(chunk)
-            return {n for one in chunk.items() for n in self._send_chunk(dict([one]))}
+            return {n for one in chunk.items() for n in self._send_chunk(dict([one]), groups)}
         except BotoCoreError:
             return set(chunk)
         return {int(entry["Id"]) for entry in answer.get("Failed", [])}

@@ -1,6 +1,7 @@
 """Which addresses Riel may call. Python's `is_private` is not enough: keep the table here.
 
-Sources: the IANA special-purpose registries for IPv4 and IPv6 (RFC 6890 and its updates).
+Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890 and its updates)
+and IANA's registry of special-use domain names (RFC 6761).
 A URL is judged twice: its text when the payment is accepted (no DNS), and every address that its
 name resolves to at each attempt; the address that was judged is the one that is connected to, so
 a name that changes its answer in between gains nothing.
@@ -10,10 +11,13 @@ from __future__ import annotations
 
 import re
 import socket
+import unicodedata
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import urlsplit
+from threading import Thread
+from urllib.parse import quote
 
 from riel.errors import ForbiddenDestinationError, UnavailableError
 
@@ -24,6 +28,8 @@ _FORBIDDEN_V4 = tuple(
         "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24"
         " 192.0.2.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16"
         " 192.175.48.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4"
+        # Looks public, and is what a virtual machine on Azure asks about itself.
+        " 168.63.129.16/32"
     ).split()
 )
 # Only 2000::/3 is global unicast; within it these are not the public Internet, or carry an
@@ -33,16 +39,30 @@ _FORBIDDEN_V6 = tuple(
     ip_network(text)
     for text in "2001::/23 2001:db8::/32 2002::/16 3fff::/20 2620:4f:8000::/48".split()
 )
-_RESERVED_NAMES = ("localhost", "local", "internal", "home.arpa")
+# ISATAP (RFC 5214) carries an IPv4 address behind these 32 bits, whatever the prefix is.
+_ISATAP = 0x0000_5EFE
+_UNIVERSAL_AND_GROUP_BITS = 0x0300_0000
+# What can never be a public name. `test` and `example` are not here: RFC 6761 asks software to
+# treat them as any other name, and nobody answers for them.
+_RESERVED_NAMES = ("localhost", "local", "internal", "arpa", "invalid", "onion", "alt")
 # Where this API, its simulator and their like live: a webhook must not call back into us.
 _OWN_DOMAIN = re.compile(
-    r".*\.(?:execute-api\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|lambda-url\.[a-z0-9-]+\.on\.aws)"
+    r"(?:.*\.)?(?:execute-api|lambda-url)\.(?:[a-z0-9-]+\.)*"
+    r"(?:amazonaws\.(?:com|com\.cn|eu)|aws|amazonwebservices\.com\.cn)"
 )
+_URL = re.compile(r"https://(?P<authority>[^/?#]*)(?P<target>.*)", re.ASCII)
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]*\]|[^\[\]:]*)(?P<port>:.*)?", re.ASCII)
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)", re.ASCII)
 _PRINTABLE = re.compile(r"[!-~]+", re.ASCII)
 _LOOPBACK_URL = re.compile(
-    r"http://(127\.0\.0\.1|localhost|\[::1\]):([0-9]{1,5})(/[!-~]*)?", re.ASCII
+    r"http://(?P<host>127\.0\.0\.1|localhost|\[::1\]):(?P<port>[0-9]{1,5})"
+    r"(?P<target>(?:/[!-~]*)?)",
+    re.ASCII,
 )
+# All that RFC 3986 lets stand in a path and a query, and % of what is escaped already.
+_PLAIN_IN_TARGET = "!$%&'()*+,-./:;=?@_~"
+_ZERO_WIDTH_JOINERS = str.maketrans("", "", "\u200c\u200d")
+_IDEOGRAPHIC_DOT = "\u3002"  # between labels, the same as a full stop
 
 Resolver = Callable[[str, int], list[str]]
 """Name and port to all its addresses, as text."""
@@ -50,12 +70,28 @@ Resolver = Callable[[str, int], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A URL that passed the rules of text. `host` is without brackets."""
+    """A URL that passed the rules of text.
+
+    `host` is in lower case, without brackets and without the dot of the root. `target` is what
+    the request line asks for: the path and the query.
+    """
 
     scheme: str
     host: str
     port: int
     loopback: bool = False
+    target: str = "/"
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as one text."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def host_header(self) -> str:
+        """What the `Host` header says: the port only where it is not that of the scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if (self.scheme, self.port) == ("https", 443) else f"{host}:{self.port}"
 
 
 def check_url(url: str, *, allow_loopback: bool = False) -> Destination:
@@ -65,21 +101,24 @@ def check_url(url: str, *, allow_loopback: bool = False) -> Destination:
     if not _PRINTABLE.fullmatch(url) or "\\" in url:
         raise ForbiddenDestinationError("printable ASCII without spaces or backslashes only")
     if allow_loopback and (match := _LOOPBACK_URL.fullmatch(url)):
-        return Destination("http", match[1].strip("[]"), _port(match[2]), loopback=True)
-    if not url.startswith("https://"):
+        host, port = match["host"].strip("[]"), _port(match["port"])
+        return Destination("http", host, port, loopback=True, target=_target(match["target"]))
+    match = _URL.fullmatch(url)
+    if not match:
         raise ForbiddenDestinationError("the URL must start with https://")
-    return Destination("https", _public_host(url), 443)
+    host = _public_host(match["authority"].lower())
+    return Destination("https", host, 443, target=_target(match["target"]))
 
 
-def resolve(destination: Destination, resolver: Resolver) -> list[str]:
+def resolve(destination: Destination, resolver: Resolver, seconds: float) -> list[str]:
     """Resolve now, judge every address, and return those that may be connected to.
 
     Raises ForbiddenDestinationError if any address is not public, UnavailableError if the name
-    does not resolve at the moment (DNS trouble passes; a forbidden address does not).
+    does not resolve within `seconds` (DNS trouble passes; a forbidden address does not).
     """
     try:
-        addresses = resolver(destination.host, destination.port)
-    except OSError as error:
+        addresses = _asked(destination, resolver).result(timeout=seconds)
+    except (OSError, UnicodeError) as error:
         raise UnavailableError(f"the name does not resolve: {error}") from error
     if not addresses:
         raise UnavailableError("the name has no address")
@@ -92,7 +131,11 @@ def resolve(destination: Destination, resolver: Resolver) -> list[str]:
 
 def system_resolver(host: str, port: int) -> list[str]:
     """All addresses of a name, by the system's resolver."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # The dot of the root keeps the machine's search domains, and /etc/hosts, out of it.
+    absolute = "." in host and _parse(host) is None
+    # As bytes, because for a text Python would load its codec of international names.
+    name = f"{host}.".encode() if absolute else host.encode()
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
@@ -105,6 +148,8 @@ def is_public(text: str) -> bool:
         return not any(address in network for network in _FORBIDDEN_V4)
     if address.scope_id or address not in _GLOBAL_V6:
         return False
+    if (int(address) >> 32) & 0xFFFF_FFFF & ~_UNIVERSAL_AND_GROUP_BITS == _ISATAP:
+        return False
     return not any(address in network for network in _FORBIDDEN_V6)
 
 
@@ -113,46 +158,76 @@ def is_loopback(text: str) -> bool:
     return text in ("127.0.0.1", "::1")
 
 
-def _public_host(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise ForbiddenDestinationError("not a URL") from error
-    if "@" in parts.netloc or "%" in parts.netloc:
+def _asked(destination: Destination, resolver: Resolver) -> Future[list[str]]:
+    """Ask in a thread of its own, because the system's resolver knows no deadline.
+
+    One that hangs is left behind; it holds up neither this attempt nor the worker's end.
+    """
+    answer: Future[list[str]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(resolver(destination.host, destination.port))
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            answer.set_exception(error)
+
+    Thread(target=ask, name="resolver", daemon=True).start()
+    return answer
+
+
+def _public_host(authority: str) -> str:
+    if "@" in authority or "%" in authority:
         raise ForbiddenDestinationError("no user info and no escapes in the host")
-    if port not in (None, 443) or parts.netloc.endswith(("0443", ":")):
-        raise ForbiddenDestinationError("only port 443")
-    if parts.netloc.startswith("["):
-        if parts.netloc.partition("]")[2] not in ("", ":443"):
-            raise ForbiddenDestinationError("not a host name")
-        return _public_literal(host)
-    _check_name(host)
-    return host
-
-
-def _check_name(host: str) -> None:
-    labels = host.removesuffix(".").split(".")
-    if not all(_LABEL.fullmatch(label) for label in labels) or len(host) > 253:
+    match = _HOST_AND_PORT.fullmatch(authority)
+    if not match:
         raise ForbiddenDestinationError("not a host name")
-    if labels[-1].isdigit() or labels[-1].startswith("0x"):
-        # WHATWG URL: a last label that is a number makes the whole host an IPv4 address.
-        _public_literal(host)
-        return
+    if match["port"] not in (None, ":443"):
+        raise ForbiddenDestinationError("only port 443")
+    if match["host"].startswith("["):
+        return _public_literal(match["host"].strip("[]"), IPv6Address)
+    return _public_name(match["host"])
+
+
+def _public_name(host: str) -> str:
+    name = host.removesuffix(".")
+    labels = name.split(".")
+    if not all(_LABEL.fullmatch(label) for label in labels) or len(name) > 253:
+        raise ForbiddenDestinationError("not a host name")
+    if labels[-1][0].isdigit():
+        # WHATWG URL: a last label that is a number makes the whole host an IPv4 address; and no
+        # name ends in a label that only begins like one.
+        return _public_literal(host, IPv4Address)
     if len(labels) < 2:
         raise ForbiddenDestinationError("a single label is not a public name")
-    name = ".".join(labels)
-    if any(name == reserved or name.endswith("." + reserved) for reserved in _RESERVED_NAMES):
+    if labels[-1] in _RESERVED_NAMES:
         raise ForbiddenDestinationError("a reserved name is not a public name")
     if _OWN_DOMAIN.fullmatch(name):
         raise ForbiddenDestinationError("an API Gateway or function address is no endpoint")
+    if any(label.startswith("xn--") and _is_disguised(label[4:]) for label in labels):
+        raise ForbiddenDestinationError("not an international name in its plain spelling")
+    return name
 
 
-def _public_literal(host: str) -> str:
+def _is_disguised(punycode: str) -> bool:
+    """Whether a label decodes to what no international name has in it.
+
+    That is another spelling of ASCII, an invisible character, or nothing that can be decoded.
+    """
+    try:
+        text = punycode.encode().decode("punycode")
+    except UnicodeError:
+        return True
+    if text.isascii() or _IDEOGRAPHIC_DOT in text:
+        return True
+    plain = unicodedata.normalize("NFKC", text).lower()
+    return text != plain or not text.translate(_ZERO_WIDTH_JOINERS).isprintable()
+
+
+def _public_literal(host: str, family: type[IPv4Address | IPv6Address]) -> str:
     # Only the canonical spelling of a literal is read at all: no octal, hex, short or mapped form.
-    if not is_public(host):
+    if not isinstance(_parse(host), family) or not is_public(host):
         raise ForbiddenDestinationError("the address is not public, or not in its plain spelling")
-    return host
+    return str(_parse(host))
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
@@ -167,3 +242,9 @@ def _port(text: str) -> int:
     if not 1 <= port <= 65_535:
         raise ForbiddenDestinationError("not a port")
     return port
+
+
+def _target(text: str) -> str:
+    """What a client sends for a path, a query and a fragment: a slash in front, no fragment."""
+    path, mark, query = text.partition("#")[0].partition("?")
+    return quote((path or "/") + mark + query, safe=_PLAIN_IN_TARGET)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from random import Random
 
 JITTER = 0.2
-MAX_RETRY_AFTER_SECONDS = 900
+MAX_RETRY_AFTER_SECONDS = 3600
+"""What an endpoint can ask for at most, so that none keeps its deliveries pending for ever."""
 
 
 def next_delay(
@@ -14,7 +15,7 @@ def next_delay(
     """Whole seconds until the next try, or None when the schedule is used up.
 
     `schedule[n]` is the wait before retry n+1. A `Retry-After` of the endpoint can lengthen the
-    wait up to 15 minutes (the longest delay of a message), never shorten it.
+    wait to an hour, never shorten it.
     """
     if retries_done >= len(schedule):
         return None

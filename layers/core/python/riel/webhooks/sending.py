@@ -1,35 +1,59 @@
-"""One attempt to deliver one webhook: pinned address, one deadline over all, no redirect."""
+"""One attempt to deliver one webhook: judged addresses, one deadline over all, no redirect."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
-import httpx
+import certifi
+import h11
 
 from riel import __version__
 from riel.deadline import Deadline
-from riel.webhooks.egress import Destination
+from riel.errors import ForbiddenDestinationError, UnavailableError
+from riel.webhooks.egress import Destination, Resolver, resolve
+from riel.webhooks.wire import Wire, connect
 
 DEADLINE_SECONDS = 15.0
-FORBIDDEN = "ForbiddenDestination"
-_NOT_CONNECTED = ("ConnectError", "ConnectTimeout")
+"""For the whole of an attempt: the name's look-up, connection, TLS, request, headers, body."""
+MAX_TEXT = 256
+"""Characters of an answer that are kept."""
 USER_AGENT = f"Riel/{__version__} (Standard Webhooks)"
+
+FORBIDDEN = "forbidden_destination"
+NOT_RESOLVED = "name_not_resolved"
+CONNECTION_FAILED = "connection_failed"
+"""No address could be connected to, or the connection broke before there was an answer."""
+TLS_FAILED = "tls_failed"
+"""The certificate is not good for the name, or the two sides could not agree."""
+DEADLINE_EXCEEDED = "deadline_exceeded"
+PROTOCOL_ERROR = "protocol_error"
+"""What came back is no HTTP answer, or its headers are larger than what is read."""
+EVENT_EXPIRED = "event_expired"
+
+_WHOLE_SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back. `status` is 0 when nothing did, and `error` says why."""
+    """What came back. `status` is 0 when nothing did, and `error` says why.
+
+    `text` is the beginning of the body, without what could harm a terminal or a page.
+    """
 
     status: int
     error: str = ""
     retry_after_seconds: int | None = None
+    text: str = ""
 
     @property
-    def is_permanent(self) -> bool:
-        """Whether trying again is pointless: 410 Gone, or an address that we refuse to call."""
-        return self.status == 410 or self.error == FORBIDDEN
+    def is_gone(self) -> bool:
+        """410 Gone: the endpoint wants no more webhooks."""
+        return self.status == 410
 
     @property
     def is_success(self) -> bool:
@@ -37,78 +61,83 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def new_client() -> httpx.Client:
-    """Build the client for webhooks: no redirects, no proxy or credentials of the machine."""
-    return httpx.Client(
-        follow_redirects=False,
-        trust_env=False,
-        limits=httpx.Limits(max_connections=50, max_keepalive_connections=0),
-    )
+class WebhookClient:
+    """Makes attempts. Nothing is kept from one to the next but the trusted certificates."""
+
+    def __init__(self, trusted: ssl.SSLContext | None = None, seconds: float | None = None) -> None:
+        """`trusted` stands in for the public authorities, `seconds` for DEADLINE_SECONDS."""
+        # With a file given, no file of the machine and no variable of its environment counts.
+        self._tls = trusted or ssl.create_default_context(cafile=certifi.where())
+        self._tls.set_alpn_protocols(["http/1.1"])
+        self._seconds = DEADLINE_SECONDS if seconds is None else seconds
+
+    def post(
+        self,
+        destination: Destination,
+        resolver: Resolver,
+        headers: Mapping[str, str],
+        body: bytes,
+        now: datetime,
+    ) -> Answer:
+        """Make one attempt; `now` is what a date in the answer is compared with."""
+        deadline = Deadline(self._seconds)
+        try:
+            addresses = resolve(destination, resolver, deadline.remaining)
+            with connect(destination, addresses, self._tls, deadline) as connection:
+                wire = Wire(connection, deadline)
+                response = wire.post(destination.target, _headers(destination, headers, body), body)
+                # Whatever becomes of the body, the answer has been given.
+                text = readable(wire.beginning(4 * MAX_TEXT))
+        except ForbiddenDestinationError:
+            return Answer(0, FORBIDDEN)
+        except UnavailableError:
+            return Answer(0, NOT_RESOLVED)
+        except h11.RemoteProtocolError:
+            return Answer(0, PROTOCOL_ERROR)
+        except OSError as error:
+            return Answer(0, _why(error, deadline))
+        wait = dict(response.headers).get(b"retry-after", b"").decode("latin-1")
+        return Answer(response.status_code, "", retry_after(wait, now), text)
 
 
-def post(
-    client: httpx.Client,
-    url: str,
-    destination: Destination,
-    addresses: Sequence[str],
-    headers: Mapping[str, str],
-    body: bytes,
-    deadline: Deadline,
-) -> Answer:
-    """Send the webhook to one of `addresses`, which were judged, under the name in the URL.
+def retry_after(text: str, now: datetime) -> int | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3): seconds, or a date; None for anything else.
 
-    The next address is tried only when the one before could not be connected to.
+    What lies in the past is 0.
     """
-    answer = Answer(0, "NoAddress")
-    with deadline.enforced():
-        for address in addresses:
-            request = _request(client, url, destination, address, headers, body, deadline)
-            answer = _exchange(client, request, deadline)
-            if answer.error not in _NOT_CONNECTED:
-                break
-    return answer
-
-
-def _request(
-    client: httpx.Client,
-    url: str,
-    destination: Destination,
-    address: str,
-    headers: Mapping[str, str],
-    body: bytes,
-    deadline: Deadline,
-) -> httpx.Request:
-    parts = urlsplit(url)
-    literal = f"[{address}]" if ":" in address else address
-    target = f"{destination.scheme}://{literal}:{destination.port}{parts.path or '/'}"
-    if parts.query:
-        target += "?" + parts.query
-    rest = deadline.remaining
-    # TLS asks for, and verifies, the name; only the connection goes to the address.
-    extensions = {
-        "sni_hostname": destination.host,
-        "timeout": {"connect": min(5.0, rest), "read": rest, "write": rest, "pool": rest},
-        "trace": deadline.trace,
-    }
-    own = {
-        "host": parts.netloc,
-        "content-type": "application/json",
-        "user-agent": USER_AGENT,
-    }
-    return client.build_request(
-        "POST", target, headers={**own, **headers}, content=body, extensions=extensions
-    )
-
-
-def _exchange(client: httpx.Client, request: httpx.Request, deadline: Deadline) -> Answer:
+    if _WHOLE_SECONDS.fullmatch(text):
+        return max(0, int(text))
     try:
-        response = client.send(request, stream=True)
-    except (httpx.HTTPError, OSError) as error:
-        return Answer(0, "DeadlineExceeded" if deadline.is_over else type(error).__name__)
-    # The status decides; a body that is slow, long or cut changes nothing, so none is read.
-    response.close()
-    return Answer(response.status_code, "", _retry_after(response.headers.get("retry-after", "")))
+        until = parsedate_to_datetime(text)
+        # A date without a zone is in UTC, as all of HTTP's are.
+        seconds = ((until if until.tzinfo else until.replace(tzinfo=UTC)) - now).total_seconds()
+    except (ValueError, OverflowError):
+        return None
+    return max(0, round(seconds))
 
 
-def _retry_after(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
+def readable(body: bytes) -> str:
+    """Turn the beginning of a body into a line of text that does no harm where it is shown."""
+    text = body.decode("utf-8", "replace")[:MAX_TEXT]
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def _headers(
+    destination: Destination, headers: Mapping[str, str], body: bytes
+) -> Mapping[str, str]:
+    own = {
+        "host": destination.host_header,
+        "user-agent": USER_AGENT,
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "connection": "close",
+        "content-type": "application/json",
+        "content-length": str(len(body)),
+    }
+    return {**own, **headers}
+
+
+def _why(error: OSError, deadline: Deadline) -> str:
+    if isinstance(error, TimeoutError) and deadline.is_over:
+        return DEADLINE_EXCEEDED
+    return TLS_FAILED if isinstance(error, ssl.SSLError) else CONNECTION_FAILED

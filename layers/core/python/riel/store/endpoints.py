@@ -1,0 +1,135 @@
+"""Endpoints that fail: since when, and whether they were stopped. One that never did has no item.
+
+An endpoint is a merchant and an exact URL. Its item is read before each attempt, through a short
+cache, and written at most once a minute by each environment while it fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from riel.clock import Clock
+from riel.domain.instants import from_text, to_text
+from riel.ids import endpoint_id
+from riel.store import keys
+from riel.store.dynamodb import ConditionFailedError, call
+from riel.store.expiring_cache import ExpiringCache
+from riel.store.items import Item, from_item, to_item
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+CACHE_SECONDS = 30
+CACHE_ENTRIES = 1_000
+FORGOTTEN = timedelta(days=30)
+"""When TTL takes away one that works again, or was never heard of again; a stopped one stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A merchant's URL. `failing_since` is the first failure after its last success.
+
+    `stopped_at` and `why` tell that nothing is sent there any more.
+    """
+
+    merchant_id: str
+    url: str
+    failing_since: datetime | None = None
+    last_failure_at: datetime | None = None
+    stopped_at: datetime | None = None
+    why: str = ""
+
+    @property
+    def endpoint_id(self) -> str:
+        """Its id, derived."""
+        return endpoint_id(self.merchant_id, self.url)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is sent there any more."""
+        return self.stopped_at is not None
+
+
+class EndpointStore:
+    """Endpoints, in the payments table."""
+
+    def __init__(self, dynamodb: DynamoDBClient, payments_table: str, clock: Clock) -> None:
+        self._dynamodb = dynamodb
+        self._table = payments_table
+        self._clock = clock
+        self._cache: ExpiringCache[Endpoint] = ExpiringCache(CACHE_ENTRIES, CACHE_SECONDS)
+
+    def get(self, merchant_id: str, url: str) -> Endpoint:
+        """Find an endpoint, up to 30 seconds old; one that never failed is as good as new."""
+        now, known_by = self._clock(), endpoint_id(merchant_id, url)
+        if cached := self._cache.get(known_by, now):
+            return cached
+        found = self.read(known_by) or Endpoint(merchant_id, url)
+        self._cache.put(known_by, found, now)
+        return found
+
+    def read(self, known_by: str) -> Endpoint | None:
+        """Read an endpoint by its id, past the cache, at half the price of a consistent read."""
+        answer = call(self._dynamodb.get_item, TableName=self._table, Key=_key(known_by))
+        return _read(answer["Item"]) if "Item" in answer else None
+
+    def save(self, before: Endpoint, after: Endpoint) -> bool:
+        """Write an endpoint; False when another worker stopped or resumed it meanwhile."""
+        fields = {
+            "merchant_id": after.merchant_id,
+            "url": after.url,
+            "failing_since": _text(after.failing_since),
+            "last_failure_at": _text(after.last_failure_at),
+            "stopped_at": _text(after.stopped_at),
+            "why": after.why,
+        }
+        item = to_item(_key_text(after.endpoint_id) | fields)
+        if after.stopped_at:
+            due = keys.stopped_endpoint_key(after.stopped_at, after.endpoint_id)
+            item |= to_item(dict(zip(("due_pk", "due_sk"), due, strict=True)))
+        else:
+            item |= to_item({"expires_at": int((self._clock() + FORGOTTEN).timestamp())})
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": item,
+            "ConditionExpression": "attribute_not_exists(stopped_at)",
+        }
+        if before.stopped_at:
+            request["ConditionExpression"] = "stopped_at = :stopped"
+            request["ExpressionAttributeValues"] = {":stopped": {"S": to_text(before.stopped_at)}}
+        try:
+            call(self._dynamodb.put_item, **request)
+        except ConditionFailedError:
+            return False
+        self._cache.put(after.endpoint_id, after, self._clock())
+        return True
+
+
+def _key_text(known_by: str) -> dict[str, str]:
+    return {"pk": known_by, "sk": keys.ENDPOINT}
+
+
+def _key(known_by: str) -> Item:
+    return to_item(_key_text(known_by))
+
+
+def _text(at: datetime | None) -> str:
+    return to_text(at) if at else ""
+
+
+def _instant(text: str | None) -> datetime | None:
+    return from_text(text) if text else None
+
+
+def _read(item: Item) -> Endpoint:
+    fields = from_item(item)
+    return Endpoint(
+        merchant_id=fields["merchant_id"],
+        url=fields["url"],
+        failing_since=_instant(fields.get("failing_since")),
+        last_failure_at=_instant(fields.get("last_failure_at")),
+        stopped_at=_instant(fields.get("stopped_at")),
+        why=fields.get("why", ""),
+    )

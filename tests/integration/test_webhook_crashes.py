@@ -1,0 +1,344 @@
+"""The sender dies at every point of a turn, and between the calls of whoever else is at work.
+
+Nothing is lost: each delivery ends as delivered, or as failed with a dead letter that tells of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra.stages import STAGES
+from riel import ids
+from riel.app import App
+from riel.errors import StoreUnavailableError
+from riel.services.redeliver_webhook import redeliver
+from riel.services.webhook_message import Webhook
+from riel.store.deliveries import Delivery, DeliveryStore
+from riel.store.due import DueItem, DueStore
+from riel.webhooks.sending import Answer, WebhookClient
+from tests.builders import FakeClock
+from tests.endpoint import Endpoint
+from tests.payments import store_awaiting
+from tests.webhook_timeline import Killed, WebhooksQueue, WebhookTimeline, retry_slowly
+
+SCHEDULE = STAGES["prod"].webhook_retry_seconds
+STEPS = ("request", "record", "copy", "letter", "postpone")
+
+
+@dataclass(slots=True)
+class Deaths:
+    """Where the process ends: before or after the next step of a name, so many times."""
+
+    planned: list[str] = field(default_factory=list)
+    died: list[str] = field(default_factory=list)
+
+    def around(self, step: str, work: Callable[[], Any]) -> Any:
+        self._at(f"before the {step}")
+        done = work()
+        self._at(f"after the {step}")
+        return done
+
+    def _at(self, point: str) -> None:
+        if point in self.planned:
+            self.planned.remove(point)
+            self.died.append(point)
+            raise Killed(point)
+
+
+class DyingClient(WebhookClient):
+    deaths: Deaths
+
+    def post(self, *arguments: Any, **named: Any) -> Answer:
+        answer: Answer = self.deaths.around(
+            "request", lambda: WebhookClient.post(self, *arguments, **named)
+        )
+        return answer
+
+
+class DyingDeliveries(DeliveryStore):
+    deaths: Deaths
+
+    def save(self, before: Delivery, after: Delivery) -> bool:
+        return bool(self.deaths.around("record", lambda: DeliveryStore.save(self, before, after)))
+
+
+class DyingDue(DueStore):
+    deaths: Deaths
+
+    def postpone(self, due: DueItem, at: Any) -> bool:
+        return bool(self.deaths.around("postpone", lambda: DueStore.postpone(self, due, at)))
+
+
+class DyingQueue:
+    """Between the timeline's queue, or its dead letters, and the sender."""
+
+    def __init__(self, real: Any, step: str, deaths: Deaths) -> None:
+        self._real, self._step, self._deaths = real, step, deaths
+        self.url, self.send_many = real.url, getattr(real, "send_many", None)
+        self.depth = getattr(real, "depth", None)
+
+    def send(self, body: dict[str, Any], delay_seconds: int = 0) -> None:
+        self._deaths.around(self._step, lambda: self._real.send(body, delay_seconds))
+
+
+@pytest.fixture
+def deaths(app: App) -> Deaths:
+    """Death as a part of the app."""
+    deaths = Deaths()
+    tables = app.dynamodb, app.config.payments_table
+    client, deliveries, due = DyingClient(), DyingDeliveries(*tables), DyingDue(*tables)
+    client.deaths = deliveries.deaths = due.deaths = deaths
+    app.__dict__ |= {"webhook_client": client, "deliveries": deliveries, "due": due}
+    return deaths
+
+
+@pytest.fixture
+def timeline(app: App, clock: FakeClock, deaths: Deaths) -> WebhookTimeline:
+    retry_slowly(app, SCHEDULE)
+    timeline = WebhookTimeline(app, clock)
+    endanger(timeline, deaths)
+    return timeline
+
+
+def endanger(timeline: WebhookTimeline, deaths: Deaths) -> None:
+    parts = timeline.app.__dict__
+    assert isinstance(parts["webhooks_queue"], WebhooksQueue)
+    parts["webhooks_queue"] = DyingQueue(parts["webhooks_queue"], "copy", deaths)
+    parts["webhooks_dlq"] = DyingQueue(parts["webhooks_dlq"], "letter", deaths)
+
+
+def relayed(app: App, url: str, number: int = 0) -> Webhook:
+    payment = store_awaiting(app, idempotency_key=f"key-{number}", webhook_url=url)
+    event_id = ids.event_id(payment.payment_id, payment.sequence)
+    event = app.outbox.get(payment.history[-1].at, payment.payment_id, event_id)
+    assert event is not None
+    return Webhook.of_event(event)
+
+
+def delivery_of(app: App, webhook: Webhook) -> Delivery | None:
+    return app.deliveries.get(webhook.payment_id, webhook.event_id)
+
+
+def ended(app: App, webhook: Webhook) -> Delivery:
+    found = delivery_of(app, webhook)
+    assert found is not None
+    return found
+
+
+POINTS = [f"{when} the {step}" for step in STEPS[:3] for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("deaths_in_a_row", [1, 2])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_sender_that_dies_anywhere_loses_no_webhook(
+    app: App,
+    timeline: WebhookTimeline,
+    endpoint: Endpoint,
+    deaths: Deaths,
+    point: str,
+    deaths_in_a_row: int,
+) -> None:
+    endpoint.statuses = [500, 500]
+    webhook = relayed(app, endpoint.url)
+    deaths.planned = [point] * deaths_in_a_row
+
+    timeline.start(webhook)
+    timeline.run()
+
+    assert deaths.planned == [], "it died as planned"
+    delivery = ended(app, webhook)
+    assert delivery.state == "delivered"
+    unrecorded = sum(died in ("after the request", "before the record") for died in deaths.died)
+    assert {headers["webhook-id"] for headers, _ in endpoint.received} == {webhook.event_id}
+    assert delivery.attempt_count == len(endpoint.received) - unrecorded
+    assert timeline.letters == timeline.native_letters == []
+
+
+@pytest.mark.parametrize("point", ["before the record", "after the record", "before the letter"])
+def test_a_sender_that_dies_at_the_end_of_a_delivery_leaves_a_letter(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths, point: str
+) -> None:
+    retry_slowly(app, ())
+    endpoint.statuses = [500, 500]
+    webhook = relayed(app, endpoint.url)
+    deaths.planned = [point]
+
+    timeline.start(webhook)
+    timeline.run()
+
+    assert deaths.planned == []
+    assert ended(app, webhook).failure == "out_of_attempts"
+    assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
+
+
+def test_a_sender_that_dies_of_every_attempt_comes_to_an_end(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths
+) -> None:
+    """Poison: each turn costs its receives, and then counts as an attempt."""
+    retry_slowly(app, (1, 2))
+    webhook = relayed(app, endpoint.url)
+    deaths.planned = ["before the request"] * 100
+
+    timeline.start(webhook)
+    timeline.run()
+
+    delivery = ended(app, webhook)
+    assert [attempt.error for attempt in delivery.attempts] == ["sender_ended"] * 3
+    assert delivery.failure == "out_of_attempts"
+    # What the sweeper sent meanwhile dies as well, and each that comes again makes sure of it.
+    assert 1 <= len(timeline.letters) <= 5
+    assert app.endpoints.get("demo", endpoint.url).failing_since is None, "it is not to blame"
+
+
+@pytest.mark.parametrize("point", ["before the copy", "after the copy", "after the record"])
+def test_a_request_to_send_again_that_dies_is_carried_out_once_it_is_written(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths, point: str
+) -> None:
+    webhook = relayed(app, endpoint.url)
+    timeline.start(webhook)
+    timeline.run()
+    deaths.planned = [point]
+
+    with pytest.raises(Killed):
+        redeliver(app, ended(app, webhook))
+    timeline.run()
+
+    assert ended(app, webhook).state == "delivered"
+    assert len(endpoint.received) == 2
+
+
+@pytest.mark.parametrize("point", ["before the postpone", "after the postpone"])
+def test_a_sweeper_that_dies_between_its_calls_sends_again_and_nothing_is_sent_twice(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths, point: str
+) -> None:
+    endpoint.statuses, endpoint.headers = [503], {"Retry-After": "3600"}
+    webhook = relayed(app, endpoint.url)
+    deaths.planned = [point]
+
+    timeline.start(webhook)
+    timeline.run()
+
+    assert deaths.planned == []
+    assert ended(app, webhook).state == "delivered"
+    assert len(endpoint.received) == 2
+
+
+@pytest.mark.parametrize(
+    "point", ["before the copy", "after the copy", "before the record", "after the record"]
+)
+def test_a_webhook_that_is_put_off_survives_its_sender(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths, point: str
+) -> None:
+    """Its secret can not be read for a while; the record is that of the index."""
+    real = app.webhook_secrets
+
+    class Locked:
+        def __init__(self) -> None:
+            self.times = 12
+
+        def of(self, merchant: Any) -> tuple[str, ...]:
+            self.times -= 1
+            if self.times >= 0:
+                raise StoreUnavailableError("KMS does not answer")
+            return real.of(merchant)
+
+    app.__dict__["webhook_secrets"] = Locked()
+    webhook = relayed(app, endpoint.url)
+    deaths.planned = [point]
+
+    timeline.start(webhook)
+    timeline.run()
+
+    assert deaths.planned == []
+    delivery = ended(app, webhook)
+    assert (delivery.state, delivery.attempt_count) == ("delivered", 1)
+    assert len(endpoint.received) == 1
+
+
+class Life:
+    """A delivery and what happens to it, one act after the other."""
+
+    def __init__(self, timeline: WebhookTimeline, webhook: Webhook) -> None:
+        self.timeline = timeline
+        self.webhook = webhook
+        self.turns = [1]
+        self.acts: dict[str, Callable[[], object]] = {
+            "receive": timeline.receive,
+            "receive twice": lambda: timeline.receive(repeats=1),
+            "sweep": timeline.sweep,
+            "ask again": self.ask_again,
+            "wait": lambda: timeline.clock.advance(90),
+        }
+
+    def act(self, name: str) -> None:
+        self.acts[name]()
+        delivery = delivery_of(self.timeline.app, self.webhook)
+        self.turns.append(delivery.turn if delivery else 1)
+
+    def ask_again(self) -> None:
+        delivery = delivery_of(self.timeline.app, self.webhook)
+        if delivery:
+            with suppress(Killed):
+                redeliver(self.timeline.app, delivery)
+
+    def end(self) -> Delivery:
+        self.timeline.run()
+        delivery = ended(self.timeline.app, self.webhook)
+        self.turns.append(delivery.turn)
+        return delivery
+
+
+ACTS = ("receive", "receive twice", "sweep", "ask again", "wait")
+DEATHS = st.none() | st.sampled_from(
+    [f"{w} the {step}" for step in STEPS for w in ("before", "after")]
+)
+_numbers: Iterator[int] = count()
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@given(
+    acts=st.lists(st.tuples(st.sampled_from(ACTS), DEATHS), max_size=14),
+    answers=st.lists(st.sampled_from([200, 500, 302, 410]), max_size=10),
+    deletions_lost=st.integers(0, 1),
+)
+def test_whatever_happens_in_whatever_order_a_delivery_ends_and_its_turns_only_grow(
+    app: App,
+    clock: FakeClock,
+    deaths: Deaths,
+    endpoint: Endpoint,
+    acts: list[tuple[str, str | None]],
+    answers: list[int],
+    deletions_lost: int,
+) -> None:
+    number = next(_numbers)
+    retry_slowly(app, (1, 2, 1000))
+    timeline = WebhookTimeline(app, clock, duplicates=deletions_lost)
+    endanger(timeline, deaths)
+    endpoint.statuses[:], endpoint.received[:] = answers, []
+    deaths.planned, deaths.died = [], []
+    life = Life(timeline, relayed(app, f"{endpoint.url}&n={number}", number))
+
+    timeline.start(life.webhook)
+    for name, death in acts:
+        deaths.planned += [death] if death else []
+        life.act(name)
+    delivery = life.end()
+
+    assert delivery.state in ("delivered", "failed")
+    assert (delivery.next_at, delivery.due_at) == (None, None)
+    assert life.turns == sorted(life.turns)
+    statuses = [attempt.status for attempt in delivery.attempts if attempt.status]
+    unrecorded = sum(died in ("after the request", "before the record") for died in deaths.died)
+    assert len(statuses) <= len(endpoint.received) <= len(statuses) + unrecorded
+    assert delivery.state == "failed" or 200 in statuses
+    if delivery.state == "failed" and delivery.failure != "endpoint_stopped":
+        letters = [*timeline.letters, *timeline.native_letters]
+        assert life.webhook.event_id in {letter["event_id"] for letter in letters}
