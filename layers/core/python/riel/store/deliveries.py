@@ -139,29 +139,20 @@ class DeliveryStore:
 
     def save(self, before: Delivery, after: Delivery) -> bool:
         """Write a delivery; False when it was written since `before` was read."""
-        item = _write(after)
-        names = {f"#{name}": name for name in item}
-        values = {f":{name}": value for name, value in item.items()}
-        gone = {name for name in ("due_pk", "due_sk", "next_at", "failure") if name not in item}
-        update = "SET " + ", ".join(f"#{name} = :{name}" for name in item)
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "Item": {**_key(after.payment_id, after.event_id), **_write(after)},
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
         if before.is_stored:
-            values[":read"], values[":seen"] = encode(before.turn), encode(before.attempt_count)
             # An attempt that was overtaken is recorded without a turn.
-            condition = "turn = :read AND attempt_count = :seen"
-            if gone:
-                update += " REMOVE " + ", ".join(sorted(gone))
-        else:
-            condition = "attribute_not_exists(pk)"
+            request["ConditionExpression"] = "turn = :read AND attempt_count = :seen"
+            request["ExpressionAttributeValues"] = {
+                ":read": encode(before.turn),
+                ":seen": encode(before.attempt_count),
+            }
         try:
-            call(
-                self._dynamodb.update_item,
-                TableName=self._table,
-                Key=_key(after.payment_id, after.event_id),
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=values,
-            )
+            call(self._dynamodb.put_item, **request)
         except ConditionFailedError:
             return False
         return True
