@@ -88,20 +88,6 @@ def test_fc_03_another_body_under_the_same_key_changes_nothing(merchant: Merchan
     assert merchant.get(first.json()["payment_id"])["amount"] == "100.50"
 
 
-def test_a_failing_endpoint_gets_the_same_webhook_again(
-    merchant: Merchant, endpoint: Endpoint
-) -> None:
-    endpoint.statuses = [500, 500]
-
-    merchant.create(webhook_url=endpoint.url)
-
-    until(lambda: len(endpoint.received), lambda count: count == 3)
-    assert len({headers["webhook-id"] for headers, _ in endpoint.received}) == 1
-    assert len({body for _, body in endpoint.received}) == 1
-    for headers, body in endpoint.received:
-        Verifier(WEBHOOK_SECRET).verify(body, headers)
-
-
 def test_two_hundred_at_once_are_all_final_and_none_is_charged_twice(
     merchant: Merchant, endpoint: Endpoint
 ) -> None:
