@@ -160,7 +160,9 @@ def _queues(max_concurrency: int, *, standby: bool = False) -> Mapping[str, Queu
     )
 
 
-def _local_queue(consumer: str, visibility_seconds: int, max_concurrency: int) -> QueueSettings:
+def _local_queue(
+    consumer: str, visibility_seconds: int, max_concurrency: int, age_alarm_seconds: int = 60
+) -> QueueSettings:
     """Below AWS's advice on purpose: poison is to reach its dead letters while a person watches.
 
     The engine neither throttles nor scales, so no receive is wasted.
@@ -170,7 +172,7 @@ def _local_queue(consumer: str, visibility_seconds: int, max_concurrency: int) -
         visibility_seconds=visibility_seconds,
         max_receives=3,
         max_concurrency=max_concurrency,
-        age_alarm_seconds=60,
+        age_alarm_seconds=age_alarm_seconds,
     )
 
 
@@ -191,7 +193,10 @@ LOCAL: Final = Stage(
             PAYMENTS_QUEUE: _local_queue("processor", visibility_seconds=25, max_concurrency=4),
             STANDBY_QUEUE: _local_queue("processor", visibility_seconds=25, max_concurrency=2),
             "gateway-events": _local_queue("processor", visibility_seconds=25, max_concurrency=2),
-            "webhooks": _local_queue("webhook-sender", visibility_seconds=30, max_concurrency=4),
+            # A webhook may wait in it for its slow endpoint's next attempt.
+            "webhooks": _local_queue(
+                "webhook-sender", visibility_seconds=30, max_concurrency=4, age_alarm_seconds=300
+            ),
         }
     ),
     stream=StreamSettings(

@@ -18,14 +18,16 @@ from typing import Any
 from riel.app import App
 from riel.deadline import Deadline
 from riel.services.deliver_webhook import deliver_webhook
+from riel.services.host_breakers import Admission, HostBreakers
 from riel.services.queue_room import QueueRoom
 from riel.services.sweep_due import sweep_webhooks
 from riel.services.webhook_message import Webhook
+from riel.webhooks import sending
 from tests.builders import FakeClock
 
 VISIBILITY_SECONDS = 360
 MAX_STEPS = 3_000
-"""More than that is a loop."""
+"""For a few deliveries: more than that is a loop."""
 MINUTE = timedelta(minutes=1)
 
 
@@ -106,9 +108,9 @@ class WebhookTimeline:
         """Send the relay's message."""
         self.put(webhook.fields())
 
-    def run(self, *, until: datetime | None = None) -> None:
+    def run(self, *, until: datetime | None = None, max_steps: int = MAX_STEPS) -> None:
         """Go on until nothing waits anywhere, or to a time."""
-        for _ in range(MAX_STEPS):
+        for _ in range(max_steps):
             sweep_at = self._next_sweep()
             at = min(filter(None, (self._next_message(), sweep_at)), default=None)
             if at is None or (until and at > until):
@@ -169,3 +171,40 @@ class WebhookTimeline:
 def retry_slowly(app: App, schedule: tuple[int, ...]) -> None:
     """Give the app the schedule of a stage on AWS."""
     app.config = replace(app.config, webhook_retry_seconds=schedule)
+
+
+class _Silent:
+    """Endpoints of which none answers."""
+
+    def __init__(self) -> None:
+        self.attempts = 0
+
+    def post(self, *_: Any) -> sending.Answer:
+        self.attempts += 1
+        return sending.Answer(0, sending.DEADLINE_EXCEEDED)
+
+
+class _Hanging(HostBreakers):
+    """Breakers that are told of attempts which took until the deadline."""
+
+    def note(self, admission: Admission, seconds: float, *, answered: bool) -> None:
+        super().note(admission, sending.DEADLINE_SECONDS, answered=answered)
+
+
+class _Taken(HostBreakers):
+    """Breakers of a merchant of whom another host always has the turn."""
+
+    def admit(self, merchant_id: str, authority: str) -> Admission:
+        return Admission(merchant_id, authority, wait_seconds=sending.DEADLINE_SECONDS)
+
+
+def hang(app: App) -> _Silent:
+    """Let every endpoint of the app hang until the deadline; return what counts its attempts."""
+    app.__dict__["host_breakers"], silent = _Hanging(app), _Silent()
+    app.__dict__["webhook_client"] = silent
+    return silent
+
+
+def admit_none(app: App) -> None:
+    """Let no attempt of the app have its host's turn."""
+    app.__dict__["host_breakers"] = _Taken(app)

@@ -71,9 +71,9 @@ class Receiver(BaseHTTPRequestHandler):
         except (WebhookVerificationError, ValueError) as error:
             self._answer(401, f"refused: {error}")
             return
-        if not event["type"].startswith(("payment.", "refund.")):
-            # New types may be added at any time; refusing one would only have it sent again.
-            self._answer(200, f"ignored: {event['type']}")
+        if not _is_known(event):
+            # It is genuine, so refusing it would only have it sent again, for three days.
+            self._answer(200, f"ignored: {str(_field(event, 'type'))[:60]!r}")
             return
         verdict = self.memory.judge(
             self.headers["webhook-id"], _subject(event), event["data"]["sequence"]
@@ -90,6 +90,21 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def _is_known(event: Any) -> bool:
+    """Whether it is what this program acts on: types, and fields, may be added at any time."""
+    kind, data = _field(event, "type"), _field(event, "data")
+    return (
+        isinstance(kind, str)
+        and kind.startswith(("payment.", "refund."))
+        and isinstance(_field(data, "payment_id"), str)
+        and type(_field(data, "sequence")) is int
+    )
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
+
+
 def _subject(event: dict[str, Any]) -> str:
     """What is counted by `sequence`: the payment, or the refund, which counts its own."""
     data = event["data"]
@@ -100,7 +115,7 @@ def _told(event: dict[str, Any]) -> str:
     data = event["data"]
     # Look before you deliver: money may be short, too much, or too late.
     look = f", attention: {data['attention']}" if data.get("attention") else ""
-    amount = f"{data['amount']} {data['currency']}"
+    amount = f"{data.get('amount')} {data.get('currency')}"
     return f"{event['type']} {_subject(event)} #{data['sequence']} {amount}{look}"
 
 
@@ -116,7 +131,14 @@ def main() -> int:
     parser.add_argument("--database", default=":memory:", help="a file of SQLite")
     options = parser.parse_args()
     Receiver.verifier, Receiver.memory = Webhook(options.secret), Memory(options.database)
-    with ThreadingHTTPServer(("127.0.0.1", options.port), Receiver) as server:
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", options.port), Receiver)
+    except (OSError, OverflowError) as error:
+        print(
+            f"Port {options.port} can not be listened on: {error}. Try --port 0.", file=sys.stderr
+        )
+        return 1
+    with server:
         print(f"listening on http://127.0.0.1:{server.server_port}/", flush=True)
         try:
             server.serve_forever()

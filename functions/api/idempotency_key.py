@@ -21,7 +21,7 @@ def read_key(header: str | None) -> str:
     text = (header or "").strip(" \t")
     if not text:
         raise MalformedRequestError(
-            "every POST needs an Idempotency-Key header: a new random value for each new payment,"
+            "every POST needs an Idempotency-Key header: a new random value for each new request,"
             " the same value for a retry",
             code="idempotency_key_missing",
             field=FIELD,

@@ -36,8 +36,9 @@ class Delivery(Answer):
     """`pending`: not yet received, and tried again. `failed`: not tried any more, unless you ask
     for it."""
     failure: str | None
-    """Why it is `failed`: `out_of_attempts`, `gone` (your endpoint answered 410),
-    `endpoint_stopped`, `forbidden_destination` or `event_expired`; more may be added."""
+    """Why it is `failed`: `out_of_attempts` (or of time for them, where your host is slow), `gone`
+    (your endpoint answered 410), `endpoint_stopped`, `forbidden_destination` or `event_expired`;
+    more may be added."""
     sequence: Annotated[int, Field(ge=1)]
     """The number of the payment's, or the refund's, transition."""
     refund_id: RefundId | None
@@ -63,7 +64,7 @@ class RedeliveryAccepted(Answer):
 
     delivery_id: DeliveryId
     state: Literal["pending"]
-    """It is tried at once, and again by the schedule from its beginning."""
+    """It is tried at once, or in its turn where its host is slow; then by the schedule again."""
 
 
 class EventData(Answer):

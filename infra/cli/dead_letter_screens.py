@@ -45,7 +45,8 @@ def letters_table(letters: Sequence[DeadLetter], now: datetime) -> Table:
     for letter in letters:
         table.add_row(
             Text(letter.queue, no_wrap=True),
-            Text(_payments(letter), no_wrap=True),
+            # Several letters of one payment are told apart by what of it they are about.
+            Text(f"{_payments(letter)}\n{letter.part}".rstrip(), no_wrap=True),
             # Before the colon stands the stable code; the whole is in `dlq show`.
             letter.reason.split(": ", 1)[0],
             age(now - letter.sent_at),

@@ -74,3 +74,9 @@ def day_and_time(at: datetime) -> str:
 def time_of_day(at: datetime) -> str:
     """Write a moment's time in UTC to the millisecond."""
     return day_and_time(at)[11:]
+
+
+def after_time(before: datetime | None, at: datetime) -> str:
+    """Write a moment in UTC that follows another in a list, with its day only where that is new."""
+    is_same_day = before is not None and day_and_time(before)[:10] == day_and_time(at)[:10]
+    return time_of_day(at) if is_same_day else day_and_time(at)

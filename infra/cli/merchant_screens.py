@@ -132,9 +132,9 @@ def print_new_secret(out: Console, new: NewWebhookSecret) -> None:
     print("\nThe secret is shown this once. Give it to the merchant in a safe way.")
     if new.both_until:
         print(
-            f"Until {_minute(new.both_until)} UTC each webhook has two signatures, by this secret\n"
-            "and by the one before; from then on by this one alone. The merchant has to verify\n"
-            "with this one by then: nothing else changes for it."
+            f"Within {CACHE_SECONDS} seconds each webhook has two signatures, by this secret and\n"
+            f"by the one before; from {_minute(new.both_until)} UTC on by this one alone. The\n"
+            "merchant has to verify with this one by then: nothing else changes for it."
         )
     else:
         print(

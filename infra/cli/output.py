@@ -14,7 +14,7 @@ from infra.cli.errors import OperatorError
 
 PLAIN_WIDTH = 160
 """How wide a table may be where no terminal sets the width: wide enough to break no id."""
-_MIN_WIDTHS = {"Payment": 30, "Created (UTC)": 14, "Took": 7}
+_MIN_WIDTHS = {"Payment": 30, "Refund": 30, "Created (UTC)": 14, "Took": 7}
 """What stays whole however narrow the screen is: an id must be there to copy."""
 
 STATUS_STYLES = {

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.durations import day_and_time, precise, time_of_day
+from infra.cli.durations import after_time, day_and_time, precise
 from infra.cli.output import new_table, styled
 from infra.cli.payment_facts import facts, operators_fields
 from infra.cli.quarantine_screens import put_aside_document
@@ -116,7 +116,7 @@ def _history(payment: Payment) -> Table:
         table.add_row(
             str(line.sequence),
             styled(line.status),
-            Text(day_and_time(line.at) if before is None else time_of_day(line.at), no_wrap=True),
+            Text(after_time(before.at if before else None, line.at), no_wrap=True),
             f"+{precise(line.at - before.at)}" if before else "",
             f"{line.cause} ({line.note})" if line.note else line.cause,
         )

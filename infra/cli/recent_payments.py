@@ -10,7 +10,7 @@ from infra.names import command
 from riel.app import App
 from riel.domain.payment import Payment
 from riel.store.listing import Span
-from riel.store.merchants import Caller
+from riel.store.merchants import Caller, Merchant
 
 
 class RecentPayments:
@@ -32,14 +32,19 @@ class RecentPayments:
     def _owner(self) -> Caller:
         # Asked each time, through the store's cache: during a watch the merchant may get more
         # shards.
-        merchant = self._app.merchants.get(self.merchant)
-        if merchant is None:
-            stage = self._app.config.stage
-            raise OperatorError(
-                f"There is no merchant {self.merchant} on the stage {stage}.",
-                f"List them with: {command()} merchants list{stage_option(stage)}",
-            )
-        return Caller(merchant, self._livemode)
+        return Caller(known_merchant(self._app, self.merchant), self._livemode)
+
+
+def known_merchant(app: App, merchant_id: str) -> Merchant:
+    """Read a merchant; raises OperatorError when there is none of this id."""
+    merchant = app.merchants.get(merchant_id)
+    if merchant is None:
+        stage = app.config.stage
+        raise OperatorError(
+            f"There is no merchant {merchant_id} on the stage {stage}.",
+            f"List them with: {command()} merchants list{stage_option(stage)}",
+        )
+    return merchant
 
 
 def _span(day: str) -> Span:

@@ -39,16 +39,16 @@ def acknowledged_documents(item: Payment | Refund) -> list[dict[str, str]]:
 
 
 def refunds_table(refunds: Sequence[Refund]) -> Table:
-    """Lay out a payment's refunds, one in a line."""
-    columns = ("Refund", "Amount", "Status", "Created (UTC)", "PSP's id or key", "Reason")
-    table = new_table(*columns, right=("Amount",))
+    """Lay out a payment's refunds, each with its id at the PSP."""
+    table = new_table("Refund", "Amount", "Status", "Created (UTC)", "Reason", right=("Amount",))
     for refund in refunds:
+        at_psp = refund.gateway_reference or refund_key(refund.refund_id, refund.gateway)
         table.add_row(
-            Text(refund.refund_id, no_wrap=True),
+            # Below it the PSP's id, or ours for it: side by side both would be cut.
+            Text(refund.refund_id).append(f"\n{at_psp}", style="dim"),
             f"{refund.amount} {refund.amount.currency}",
             _status_words(refund),
             Text(to_text(refund.created_at)[5:19].replace("T", " "), no_wrap=True),
-            Text(refund.gateway_reference or refund_key(refund.refund_id, refund.gateway)),
             Text(refund.reason),
         )
     return table

@@ -7,17 +7,20 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from infra.cli.durations import age, day_and_time, time_of_day
-from infra.cli.output import new_table, styled
-from riel.domain.instants import to_text
+from infra.cli.durations import after_time, age, day_and_time
+from infra.cli.output import styled
+from riel.domain.instants import from_text, to_text
 from riel.services.list_deliveries import ToldEvent, delivery_view
 from riel.services.redeliver_range import Redelivered
+from riel.services.stopped_endpoints import StoppedEndpoints
 from riel.store.deliveries import PENDING, Attempt, Delivery
 from riel.store.endpoints import Endpoint
 
+_Row = tuple[datetime | None, str, Text]
 SHOWN_CHARACTERS = 60
 """Of what an endpoint answered; the whole of what is kept is in the JSON."""
 
@@ -27,32 +30,15 @@ def delivery_document(told: ToldEvent) -> dict[str, Any]:
     return {**delivery_view(told), "url": told.delivery.url}
 
 
-def deliveries_table(deliveries: Sequence[ToldEvent]) -> Table:
-    """Lay out deliveries, one attempt in a line."""
-    columns = ("Delivery", "Type", "State", "At (UTC)", "Took", "Answer")
-    table = new_table(*columns, right=("Took",))
-    for told in deliveries:
-        delivery = told.delivery
-        first = (
-            Text(delivery.event_id, no_wrap=True),
-            Text(delivery.type, no_wrap=True),
-            _state(delivery),
-        )
-        rows = [_attempt(attempt) for attempt in delivery.attempts] + _outlook(delivery)
-        for number, row in enumerate(rows):
-            table.add_row(*(first if number == 0 else ("", "", "")), *row)
-    return table
-
-
 def print_deliveries(out: Console, url: str | None, deliveries: Sequence[ToldEvent]) -> None:
     """Print what was sent for a payment and what was answered."""
     if not url:
         out.print("The payment has no webhook_url: nothing is sent.")
         return
     out.print(Text.assemble(("Webhooks", "bold"), f" to {url}"), soft_wrap=True)
-    if deliveries:
-        out.print(deliveries_table(deliveries))
-    else:
+    for told in deliveries:
+        _print_delivery(out, told)
+    if not deliveries:
         out.print(Text("  sent when the payment is decided", style="dim"))
 
 
@@ -69,19 +55,26 @@ def endpoint_document(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def endpoints_table(endpoints: Sequence[Endpoint], now: datetime) -> Table:
-    """Lay out stopped endpoints, one in a line."""
-    table = new_table("Merchant", "Why", "Stopped (UTC)", "Ago", "URL", right=("Ago",))
+def endpoints_document(found: StoppedEndpoints) -> dict[str, Any]:
+    """Return a list of stopped endpoints as JSON."""
+    documents = [endpoint_document(one) for one in found.endpoints]
+    return {"data": documents, "has_more": found.has_more}
+
+
+def more_endpoints(shown: int, merchant_id: str) -> str:
+    """Say that a list of stopped endpoints is cut, and how the rest is seen."""
+    further = "resume some to see the rest" if merchant_id else "see one's alone with --merchant ID"
+    return f"\nThese are the first {shown}, and there are more: {further}."
+
+
+def print_endpoints(out: Console, endpoints: Sequence[Endpoint], now: datetime) -> None:
+    """Print stopped endpoints, each with its URL below it, whole as `resume` takes it."""
     for endpoint in endpoints:
         since = endpoint.stopped_at or now
-        table.add_row(
-            Text(endpoint.merchant_id, no_wrap=True),
-            Text(endpoint.why, style="red"),
-            Text(day_and_time(since)[:19], no_wrap=True),
-            age(now - since),
-            Text(endpoint.url),
-        )
-    return table
+        stopped = f"  stopped {day_and_time(since)[:16]} UTC, {age(now - since)} ago"
+        why = f"  {endpoint.why}", "red"
+        out.print(Text.assemble((endpoint.merchant_id, "bold"), why, stopped))
+        out.print(Text(f"  {endpoint.url}"), soft_wrap=True)
 
 
 def redelivered_document(done: Redelivered, dry_run: bool) -> dict[str, Any]:
@@ -93,7 +86,7 @@ def redelivered_document(done: Redelivered, dry_run: bool) -> dict[str, Any]:
         "other_states": done.others,
         "left": [{"delivery_id": event, "reason": reason} for event, reason in done.left],
         "unreadable": [{"key": one.key, "reason": one.reason} for one in done.unreadable],
-        "is_cut": done.is_cut,
+        "next_from": to_text(done.next_from) if done.next_from else None,
     }
 
 
@@ -108,13 +101,39 @@ def print_redelivered(done: Redelivered, dry_run: bool) -> None:
         print(f"not sent: {event}: {reason}")
     for record in done.unreadable:
         print(f"can not be read: {record.key}: {record.reason}")
-    if done.is_cut:
-        print("That is the most for one run, and there may be more: run it again.")
+    if done.next_from:
+        print(
+            "That is the most for one run, and there is more: run it again with"
+            f" --from {to_text(done.next_from)}"
+        )
 
 
 def progress_words(done: Redelivered) -> str:
     """Say how far a redelivery is."""
     return f"{done.found} looked at, {done.sent} sent again …"
+
+
+def _print_delivery(out: Console, told: ToldEvent) -> None:
+    """Print a delivery's id first in a line, where no width of a screen breaks it."""
+    delivery = told.delivery
+    state = _state(delivery)
+    out.print(Text(f"{delivery.event_id}  {delivery.type}  ").append_text(state))
+    if told.refund_id:
+        out.print(Text(f"  of {told.refund_id}", style="dim"))
+    out.print(Padding(_attempts_table(delivery), (0, 0, 0, 2)))
+
+
+def _attempts_table(delivery: Delivery) -> Table:
+    """Lay out attempts, one in a line: the day where it changes, the answer where there is room."""
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False, pad_edge=False)
+    table.add_column(justify="right", no_wrap=True, width=len("2026-04-17 12:00:00.000"))
+    table.add_column(justify="right", no_wrap=True, min_width=len("15000 ms"))
+    table.add_column(overflow="fold")
+    before = None
+    for at, took, words in [*map(_attempt, delivery.attempts), *_outlook(delivery)]:
+        table.add_row(after_time(before, at) if at else "", took, words)
+        before = at or before
+    return table
 
 
 def _state(delivery: Delivery) -> Text:
@@ -124,27 +143,25 @@ def _state(delivery: Delivery) -> Text:
     return words
 
 
-def _attempt(attempt: Attempt) -> tuple[Text, str, Text]:
-    at = time_of_day(datetime.fromisoformat(attempt.at))
+def _attempt(attempt: Attempt) -> _Row:
     answer = f"HTTP {attempt.status}" if attempt.status else attempt.error
     words = Text(answer)
     if attempt.answer:
         words.append(f" {_printable(attempt.answer)}", style="dim")
-    return Text(at, no_wrap=True), f"{attempt.latency_ms} ms", words
+    return from_text(attempt.at), f"{attempt.latency_ms} ms", words
 
 
-def _outlook(delivery: Delivery) -> list[tuple[Text, str, Text]]:
+def _outlook(delivery: Delivery) -> list[_Row]:
     """Say what comes after the attempts, and what came before those that are kept."""
     forgotten = delivery.attempt_count - len(delivery.attempts)
-    told = []
+    told: list[_Row] = []
     if forgotten:
-        told.append((Text(""), "", Text(f"and {forgotten} before these", style="dim")))
+        told.append((None, "", Text(f"and {forgotten} before these", style="dim")))
     if delivery.state == PENDING:
-        at = Text(time_of_day(delivery.next_at), no_wrap=True) if delivery.next_at else Text("")
         words = "next attempt" if delivery.next_at else "not tried yet"
-        told.append((at, "", Text(words, style="dim")))
+        told.append((delivery.next_at, "", Text(words, style="dim")))
     elif not delivery.attempts:
-        told.append((Text(""), "", Text("never tried", style="dim")))
+        told.append((None, "", Text("never tried", style="dim")))
     return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
@@ -15,8 +16,10 @@ from infra.cli.options import JsonOption, StageOption, new_group, stage_option
 from infra.cli.output import console, print_json
 from infra.cli.payments import whole_payment
 from infra.cli.progress import Progress
+from infra.cli.recent_payments import known_merchant
 from infra.cli.stage_access import LOCAL, StageAccess, open_stage
 from infra.names import command
+from infra.stages import stage_named
 from riel.clock import utc_now
 from riel.domain.instants import to_text
 from riel.errors import NotFoundError
@@ -28,7 +31,7 @@ from riel.services.redeliver_range import (
     redeliver_many,
     redeliver_range,
 )
-from riel.services.stopped_endpoints import list_stopped, resume_endpoint
+from riel.services.stopped_endpoints import list_stopped, missed_since, resume_endpoint
 from riel.store.deliveries import FAILED
 from riel.store.endpoints import CACHE_SECONDS
 from riel.store.keys import OUTBOX_LIFE
@@ -66,6 +69,7 @@ def redeliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = "",
     end: Annotated[str, typer.Option("--to", metavar="T", help="A UTC time, 5m ago, or now.")] = "",
     merchant: MerchantOption = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="To this exact URL only.")] = "",
     state: Annotated[
         str, typer.Option(metavar="STATE", help="failed, pending, delivered or all.")
     ] = "",
@@ -75,14 +79,18 @@ def redeliver(  # noqa: PLR0913, PLR0917 - each is an option of the command
     as_json: JsonOption = False,
 ) -> None:
     """Send webhooks again: one, the failed ones of a payment, or those of a range of time."""
-    if bool(payment_id) == bool(start and end) or (payment_id and (start or end or merchant)):
+    if bool(payment_id) == bool(start and end) or (
+        payment_id and (start or end or merchant or url)
+    ):
         raise UsageError(
             "Say which webhooks.", "Name a payment, or a range with --from T and --to T."
         )
     span = None if payment_id else _range(start, end)
     states = _states(state, is_one=bool(delivery_id))
-    order = RedeliverOrder(states, merchant, dry_run, rate)
+    order = RedeliverOrder(states, merchant, url, dry_run, rate)
     access = open_stage(stage)
+    if merchant:
+        known_merchant(access.app, merchant)
     with Progress(enabled=not as_json) as progress:
         if span:
             done = redeliver_range(access.app, *span, order, _show(progress))
@@ -102,11 +110,15 @@ def endpoints(
 ) -> None:
     """List the endpoints that get nothing any more: whose they are, since when, and why."""
     access = open_stage(stage)
+    if merchant:
+        known_merchant(access.app, merchant)
     found = list_stopped(access.app, merchant)
     if as_json:
-        print_json({"data": [webhook_screens.endpoint_document(one) for one in found]})
-    elif found:
-        console().print(webhook_screens.endpoints_table(found, access.app.clock()))
+        print_json(webhook_screens.endpoints_document(found))
+    elif found.endpoints:
+        webhook_screens.print_endpoints(console(), found.endpoints, access.app.clock())
+        if found.has_more:
+            print(webhook_screens.more_endpoints(len(found.endpoints), merchant))
         resume_one = f"{command()} webhooks resume MERCHANT_ID URL{stage_option(stage)}"
         print(f"\nOpen one again with: {resume_one}")
     else:
@@ -129,11 +141,14 @@ def resume(
             f"{merchant_id} has no stopped endpoint {url}.",
             f"List them with: {command()} webhooks endpoints{stage_option(stage)}",
         ) from None
+    retry_seconds = stage_named(stage).webhook_retry_seconds
+    since = to_text(missed_since(before, retry_seconds, access.app.clock()))
     if as_json:
-        print_json({**webhook_screens.endpoint_document(before), "resumed": True})
+        document = webhook_screens.endpoint_document(before)
+        print_json({**document, "resumed": True, "missed_since": since})
         return
-    since = to_text(before.stopped_at or access.app.clock())
-    options = f"--from {since} --to now --merchant {merchant_id}{stage_option(stage)}"
+    endpoint = f"--merchant {merchant_id} --url {shlex.quote(url)}"
+    options = f"--from {since} --to now {endpoint}{stage_option(stage)}"
     print(
         f"Resumed: new webhooks go there within {CACHE_SECONDS} seconds. Send what failed meanwhile"
         f" with:\n  {command()} webhooks redeliver {options}"

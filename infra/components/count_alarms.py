@@ -216,7 +216,7 @@ COUNT_ALARMS = (
         "WebhookEndpointStopped",
         above=0,
         minutes=1,
-        description="A merchant's endpoint is gone or failed for three days: it gets no webhooks.",
+        description="An endpoint is gone, forbidden or failed for three days: it gets no webhooks.",
     ),
     CountAlarm(
         "webhook-secrets-not-read",

@@ -45,6 +45,7 @@ WEBHOOK_METRICS = {
         "WebhookDeadLettered",
         "WebhookNotSent",
         "WebhookHostDoubted",
+        "WebhookMerchantDoubted",
         "WebhookEndpointStopped",
     )
 }

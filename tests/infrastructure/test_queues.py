@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from infra.names import Names
-from infra.stages import SimulatorPlace, Stage
+from infra.stages import LOCAL, SimulatorPlace, Stage
 from riel.gateways.registry import CAPABILITIES
 from riel.services.endpoint_health import FORGET_AFTER
 from riel.store.deliveries import KEPT_ATTEMPTS
@@ -133,6 +133,11 @@ def test_failures_of_one_delivery_count_as_one_spell_of_its_endpoint(aws_stage: 
 
 def test_a_webhook_that_waits_as_a_delayed_copy_rings_no_alarm(aws_stage: Stage) -> None:
     assert aws_stage.queues["webhooks"].age_alarm_seconds > MAX_DELAY_SECONDS
+
+
+def test_a_webhook_whose_host_is_slow_rings_no_alarm_on_this_machine() -> None:
+    """Its copies come to more than the minute that is the limit of the other queues there."""
+    assert LOCAL.queues["webhooks"].age_alarm_seconds > LOCAL.queues["payments"].age_alarm_seconds
 
 
 def test_look_ups_grow_apart_and_outlast_the_gateways_longest_request(stage: Stage) -> None:

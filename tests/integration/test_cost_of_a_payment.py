@@ -231,6 +231,7 @@ def test_a_payment_costs_what_the_document_says(
 ) -> None:
     lease_enough(pipeline, endpoint)
     run(pipeline, endpoint, 1, "warm")  # merchants are cached for 30 seconds
+    run(pipeline, endpoint, 1, "warmer")  # what is asked of a host once it is proven as well
     endpoint.received.clear()
     alone = run(pipeline, endpoint, 1, "alone")
     ten = run(pipeline, endpoint, 10, "ten")

@@ -17,6 +17,7 @@ from riel.clock import utc_now
 from riel.domain.instants import to_text
 from riel.errors import MalformedMessageError, StoreUnavailableError
 from riel.services.deliver_webhook import deliver_webhook
+from riel.services.endpoint_health import FORBIDDEN
 from riel.services.redeliver_webhook import redeliver
 from riel.services.webhook_message import Webhook
 from riel.store.deliveries import COPY_GRACE, Attempt, Delivery
@@ -151,6 +152,33 @@ def test_a_forbidden_destination_fails_at_once_with_a_letter_and_is_never_called
     assert done == "failed: forbidden_destination"
     assert delivery_of(app).attempts[0].error == "forbidden_destination"
     assert messages(app.webhooks_dlq) == [Webhook("demo", "pay_1", "evt_1", turn=2)]
+
+
+def test_a_forbidden_destination_stops_its_endpoint_so_that_it_makes_one_letter(app: App) -> None:
+    app.resolver = lambda _host, _port: ["10.0.0.1"]
+    url = "https://example.com/"
+
+    done = [deliver_webhook(app, webhook(url, event_id=f"evt_{n}")) for n in range(1, 4)]
+    other = deliver_webhook(app, webhook(f"{url}other", event_id="evt_4"))
+
+    assert done == ["failed: forbidden_destination", *["failed: the endpoint is stopped"] * 2]
+    assert app.endpoints.get("demo", url).why == FORBIDDEN
+    assert other == "failed: forbidden_destination", "an endpoint is one exact URL"
+    assert [letter.event_id for letter in messages(app.webhooks_dlq)] == ["evt_1", "evt_4"]
+
+
+def test_a_stopped_endpoint_that_is_not_forbidden_any_more_opens_when_somebody_asks(
+    app: App, endpoint: Endpoint
+) -> None:
+    named = endpoint.url.replace("127.0.0.1", "localhost")
+    app.resolver = lambda _host, _port: ["10.0.0.1"]
+    deliver_webhook(app, webhook(named))
+
+    app.resolver = lambda _host, _port: ["127.0.0.1"]
+    redeliver(app, delivery_of(app))
+    assert deliver_webhook(app, webhook(named, turn=3)) == "delivered"
+
+    assert app.endpoints.get("demo", named).is_stopped is False
 
 
 def test_an_event_that_is_no_longer_kept_ends_its_delivery(app: App, endpoint: Endpoint) -> None:

@@ -15,15 +15,12 @@ from infra.local.aws import Aws
 from infra.names import Names
 from riel.app import App
 from riel.domain.instants import from_epoch_milliseconds
-from riel.errors import StoreUnavailableError
 from riel.observability import metrics
-from riel.services.deliver_webhook import deliver_webhook
 from riel.services.host_breakers import (
+    FREE_MISSES,
     IN_A_ROW_SECONDS,
     KNOWN_SECONDS,
-    LONGEST_REST,
-    PROBE_LEASE,
-    PROMPT_SECONDS,
+    LEASES,
     PROVEN_FOR,
     SHORTEST_REST,
     SLOW_ATTEMPTS,
@@ -31,16 +28,23 @@ from riel.services.host_breakers import (
     Admission,
     HostBreakers,
 )
-from riel.services.webhook_message import Webhook
-from riel.services.webhook_secrets import WebhookSecrets
-from riel.store.merchants import Merchant
-from riel.webhooks.sending import DEADLINE_SECONDS
+from riel.store.hosts import NEW
+from riel.store.hosts import SLOW as SLOW_TURN
+from tests.breakers import (
+    HOST,
+    HOSTS,
+    PROMPT,
+    SLOW,
+    doubts,
+    goes,
+    hang,
+    hang_until_it_rests,
+    try_once,
+    waits,
+)
 from tests.builders import NOON, FakeClock, make_app
-from tests.endpoint import Endpoint
 
-HOST = "example.com:443"
-HOSTS = [f"{n}.example.com:443" for n in range(20)]
-PROMPT, SLOW = 0.1, PROMPT_SECONDS + 1
+NEW_LEASE = LEASES[NEW].total_seconds()
 
 
 @pytest.fixture(autouse=True)
@@ -61,35 +65,9 @@ def others(app: App) -> HostBreakers:
     return HostBreakers(app)
 
 
-def goes(breakers: HostBreakers, host: str = HOST, merchant: str = "demo") -> Admission:
-    admission = breakers.admit(merchant, host)
-    assert admission.wait_seconds == 0
-    return admission
-
-
-def waits(breakers: HostBreakers, host: str = HOST, merchant: str = "demo") -> float:
-    seconds = breakers.admit(merchant, host).wait_seconds
-    assert seconds > 0
-    return seconds
-
-
-def try_once(
-    breakers: HostBreakers, seconds: float = PROMPT, host: str = HOST, *, answered: bool = True
-) -> None:
-    breakers.note(goes(breakers, host), seconds, answered=answered)
-
-
-def hang(breakers: HostBreakers, host: str = HOST) -> None:
-    try_once(breakers, DEADLINE_SECONDS, host, answered=False)
-
-
 def rest_of(app: App, clock: FakeClock) -> float:
     rests_until_ms = app.hosts.get("demo", HOST).rests_until_ms
     return (from_epoch_milliseconds(rests_until_ms) - clock()).total_seconds()
-
-
-def doubts() -> int:
-    return len(metrics.metric_set.get("WebhookHostDoubted", {}).get("Value", []))
 
 
 def test_a_new_host_is_tried_by_one_attempt_until_that_was_prompt(breakers: HostBreakers) -> None:
@@ -151,7 +129,7 @@ def test_a_prober_that_was_killed_is_followed_by_another_and_its_late_end_frees_
     breakers: HostBreakers, others: HostBreakers, clock: FakeClock
 ) -> None:
     killed = goes(breakers)
-    clock.advance(PROBE_LEASE.total_seconds() - 1)
+    clock.advance(NEW_LEASE - 1)
     waits(others)
     clock.advance(1)
     goes(others)
@@ -165,6 +143,8 @@ def test_a_prober_that_was_killed_is_followed_by_another_and_its_late_end_frees_
 def test_a_host_that_hangs_rests_longer_each_time_up_to_a_minute(
     app: App, breakers: HostBreakers, others: HostBreakers, clock: FakeClock
 ) -> None:
+    for _ in range(FREE_MISSES - 1):
+        hang(breakers)
     rests = []
     for _ in range(14):
         hang(breakers)
@@ -180,32 +160,47 @@ def test_a_host_that_hangs_rests_longer_each_time_up_to_a_minute(
 def test_behind_a_try_that_takes_long_nobody_asks_all_the_time(
     breakers: HostBreakers, clock: FakeClock
 ) -> None:
+    hang(breakers)
     goes(breakers)
     assert waits(breakers) == 1
 
     clock.advance(3)
     seconds = [waits(breakers) for _ in range(200)]
 
-    assert 1 <= min(seconds) < max(seconds) <= PROBE_LEASE.total_seconds() - 3
+    assert 1 <= min(seconds) < max(seconds) <= LEASES[SLOW_TURN].total_seconds() - 3
     assert len(set(seconds)) > 100
 
 
 def test_while_a_host_rests_another_one_of_its_merchant_is_tried(breakers: HostBreakers) -> None:
-    hang(breakers)
+    hang_until_it_rests(breakers)
 
     waits(breakers)
     try_once(breakers, host=HOSTS[0])
 
 
-def test_a_host_that_answers_slowly_but_well_is_called_without_a_rest_and_alone(
-    breakers: HostBreakers, others: HostBreakers
+def test_a_host_that_answers_slowly_but_well_is_called_alone_for_half_of_the_time(
+    app: App, breakers: HostBreakers, others: HostBreakers, clock: FakeClock
 ) -> None:
     for _ in range(5):
         slow = goes(breakers)
         waits(others)
+        clock.advance(SLOW)
         breakers.note(slow, SLOW, answered=True)
-        assert goes(breakers).probe_until_ms == slow.probe_until_ms
-        breakers.note(slow, SLOW, answered=True)
+
+        assert rest_of(app, clock) == SLOW
+        assert SLOW <= waits(breakers) <= 2 * SLOW
+        clock.advance(SLOW)
+
+
+def test_a_host_that_hangs_keeps_no_new_host_of_its_merchant_for_longer_than_a_prompt_answer(
+    breakers: HostBreakers, clock: FakeClock
+) -> None:
+    goes(breakers)
+
+    for host in HOSTS:
+        waits(breakers, host)
+        clock.advance(NEW_LEASE)
+        goes(breakers, host)
 
 
 @pytest.mark.parametrize("answered", [True, False])
@@ -252,15 +247,15 @@ def test_slow_attempts_that_are_far_apart_are_not_in_a_row(
 def test_a_host_is_doubted_again_after_another_environment_has_proven_it_again(
     app: App, breakers: HostBreakers, others: HostBreakers, clock: FakeClock
 ) -> None:
-    for number in range(1, 4):
-        clock.advance(LONGEST_REST.total_seconds() + KNOWN_SECONDS)
+    for number in range(1, FREE_MISSES + 2):
+        clock.advance(IN_A_ROW_SECONDS)
         try_once(others)
         for _ in range(SLOW_ATTEMPTS):
             hang(breakers)
         assert doubts() == number
 
     # It was prompt in between, and yet rests as long as one that never was.
-    assert rest_of(app, clock) == 20
+    assert rest_of(app, clock) == 10
 
 
 def test_what_began_before_the_doubt_neither_proves_the_host_nor_ends_a_probe(
@@ -281,7 +276,7 @@ def test_what_began_before_the_doubt_neither_proves_the_host_nor_ends_a_probe(
 def test_a_proof_is_renewed_by_use_and_forgets_the_misses_then(
     app: App, breakers: HostBreakers, clock: FakeClock
 ) -> None:
-    hang(breakers)
+    hang_until_it_rests(breakers)
     clock.advance(SHORTEST_REST.total_seconds())
     for _ in range(6):
         try_once(breakers)
@@ -292,7 +287,7 @@ def test_a_proof_is_renewed_by_use_and_forgets_the_misses_then(
     for _ in range(SLOW_ATTEMPTS):
         hang(breakers)
 
-    assert rest_of(app, clock) == SHORTEST_REST.total_seconds()
+    assert app.hosts.get("demo", HOST).misses == 1
 
 
 def test_a_proof_that_nobody_uses_ends_after_a_day(
@@ -323,59 +318,12 @@ def test_items_expire_a_day_after_what_they_say(app: App, breakers: HostBreakers
     day, noon = 86_400, int(NOON.timestamp())
     assert expiries == {
         f"host#demo#{HOST}": noon + 2 * day,
-        "probe#demo": noon + int(PROBE_LEASE.total_seconds()) + day,
+        "probe#demo#new": noon + int(NEW_LEASE) + day,
     }
-
-
-def test_where_nothing_can_be_known_webhooks_go_and_that_is_counted(
-    app: App, endpoint: Endpoint
-) -> None:
-    app.config = replace(app.config, limits_table="gone")
-
-    assert deliver_webhook(app, _webhook(endpoint)) == "delivered"
-
-    assert len(endpoint.received) == 1
-    assert len(metrics.metric_set["WebhookHostUnknown"]["Value"]) == 2
-
-
-def test_a_webhook_whose_host_may_not_be_called_yet_is_put_off_without_an_attempt(
-    app: App, endpoint: Endpoint
-) -> None:
-    goes(app.host_breakers, endpoint.url.split("/")[2])
-
-    done = deliver_webhook(app, _webhook(endpoint))
-
-    assert done == "put off for 1 s: its host has to answer another first"
-    assert (endpoint.received, app.webhooks_queue.depth()["delayed"]) == ([], 1)
-    assert "WebhookPutOff" in metrics.metric_set
-
-
-def test_a_webhook_that_can_not_be_signed_takes_nobodys_turn(app: App, endpoint: Endpoint) -> None:
-    class Unreadable(WebhookSecrets):
-        def of(self, merchant: Merchant) -> tuple[str, ...]:
-            raise StoreUnavailableError("kms")
-
-    app.__dict__["webhook_secrets"] = Unreadable(app)
-
-    assert deliver_webhook(app, _webhook(endpoint)).startswith("put off")
-
-    goes(HostBreakers(app), endpoint.url.split("/")[2])
 
 
 def _goes(admission: Admission) -> bool:
     return admission.wait_seconds == 0
-
-
-def _webhook(endpoint: Endpoint) -> Webhook:
-    return Webhook(
-        merchant_id="demo",
-        payment_id="pay_1",
-        event_id="evt_1",
-        type="payment.completed",
-        url=endpoint.url,
-        at="2026-04-17T12:00:00.000Z",
-        body="{}",
-    )
 
 
 def _with_clock(app: App, clock: FakeClock) -> Any:

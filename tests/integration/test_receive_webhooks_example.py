@@ -149,7 +149,49 @@ def test_while_a_secret_is_rotated_one_of_two_signatures_is_enough(shop: Shop) -
 def test_a_type_that_nobody_knows_yet_is_answered_2xx(shop: Shop) -> None:
     future = {"type": "payout.completed", "timestamp": "2027-01-01T00:00:00.000Z", "data": {}}
 
-    assert shop.tell("evt_8", future) == (200, "ignored: payout.completed")
+    assert shop.tell("evt_8", future) == (200, "ignored: 'payout.completed'")
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({}, "None"),
+        ("payment.completed", "None"),
+        ([], "None"),
+        (None, "None"),
+        ({"type": 7, "data": {}}, "7"),
+        ({"type": "payment.completed"}, "payment.completed"),
+        ({"type": "payment.completed", "data": []}, "payment.completed"),
+        ({"type": "payment.completed", "data": {"payment_id": "pay_10"}}, "payment.completed"),
+        ({"type": "a\nb", "data": {}}, "a\\nb"),
+    ],
+)
+def test_a_genuine_one_that_is_not_what_it_knows_is_answered_2xx(
+    shop: Shop, body: Any, kind: str
+) -> None:
+    assert shop.tell("evt_10", body) == (200, f"ignored: '{kind}'")
+    assert shop.tell("evt_11", event("pay_11", 3))[0] == 200, "and it goes on"
+
+
+def test_new_fields_and_missing_ones_that_it_only_prints_do_not_stop_it(shop: Shop) -> None:
+    sparse = {"type": "payment.completed", "data": {"payment_id": "pay_12", "sequence": 3}}
+
+    assert shop.tell("evt_12", sparse) == (200, "new: payment.completed pay_12 #3 None None")
+
+
+def test_a_port_that_is_taken_is_one_sentence(shop: Shop) -> None:
+    port = shop.url.rstrip("/").rpartition(":")[2]
+
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLE), "--port", port],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(rf"Port {port} can not be listened on: .*\. Try --port 0\.\n", done.stderr)
 
 
 def test_what_riel_really_sends_is_understood(shop: Shop, app: App) -> None:

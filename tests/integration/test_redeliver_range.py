@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,7 +114,34 @@ def test_a_run_is_bounded_and_says_so(
 
     done = redeliver_range(app, NOON, NOON + HOUR, order)
 
-    assert (done.sent, done.is_cut) == (2, True)
+    assert done.sent == 2
+    assert done.next_from == NOON, "the payments were all decided in one moment"
+
+
+def test_a_run_goes_on_where_the_one_before_ended(
+    app: App, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A minute has sixteen shards, and what is left must not lie in them before that time."""
+    monkeypatch.setattr(service, "MAX_EVENTS", 4)
+    payments = []
+    for number in range(10):
+        payments.append(store_completed(app, idempotency_key=f"k-{number}"))
+        clock.advance(7)
+    order = RedeliverOrder(frozenset(STATES), rate=1e6)
+    begins: datetime | None = NOON
+    runs: list[tuple[int, datetime]] = []
+
+    while begins:
+        done = redeliver_range(app, begins, NOON + HOUR, order)
+        runs.append((done.sent, begins))
+        begins = done.next_from
+
+    assert runs == [
+        (4, NOON),
+        (4, NOON + timedelta(seconds=28)),
+        (2, NOON + timedelta(seconds=56)),
+    ]
+    assert {stored(app, payment).turn for payment in payments} == {2}, "each was sent once"
 
 
 def test_what_can_not_be_sent_is_told_and_the_rest_goes_on(

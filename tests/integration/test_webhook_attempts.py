@@ -180,7 +180,7 @@ def test_2xx_is_a_success(endpoint: Endpoint, status: int) -> None:
     assert post(endpoint.url).is_success
 
 
-@pytest.mark.parametrize("status", [301, 304, 400, 401, 404, 410, 429, 500, 503, 999])
+@pytest.mark.parametrize("status", [301, 304, 400, 401, 404, 410, 429, 500, 503, 599])
 def test_fc_71_every_other_status_is_a_failure_with_its_number(
     endpoint: Endpoint, status: int
 ) -> None:
@@ -220,6 +220,8 @@ def test_a_status_counts_whatever_the_body_is(said: bytes, status: int) -> None:
         b"SSH-2.0-OpenSSH_9.6\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
         b"HTTP/1.1 99 Low\r\n\r\n",
+        b"HTTP/1.1 600 Higher than there are\r\n\r\n",
+        b"HTTP/1.1 999 High\r\n\r\n",
         b"HTTP/1.1 1000 High\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
         b"HTTP/2 200\r\n\r\n",

@@ -5,6 +5,7 @@ Nothing is lost: each delivery ends as delivered, or as failed with a dead lette
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from infra.stages import STAGES
 from riel import ids
 from riel.app import App
+from riel.domain.instants import to_text
 from riel.errors import StoreUnavailableError
+from riel.services.host_breakers import Admission, HostBreakers
 from riel.services.redeliver_webhook import redeliver
 from riel.services.webhook_message import Webhook
-from riel.store.deliveries import Delivery, DeliveryStore
+from riel.store.deliveries import Attempt, Delivery, DeliveryStore
 from riel.store.due import DueItem, DueStore
 from riel.webhooks.sending import Answer, WebhookClient
 from tests.builders import FakeClock
@@ -77,6 +80,14 @@ class DyingDue(DueStore):
         return bool(self.deaths.around("postpone", lambda: DueStore.postpone(self, due, at)))
 
 
+class DyingBreakers(HostBreakers):
+    """Whoever is dead gives no host's turn back: that ends by its own time."""
+
+    def note(self, admission: Admission, seconds: float, *, answered: bool) -> None:
+        if not isinstance(sys.exc_info()[1], Killed):
+            super().note(admission, seconds, answered=answered)
+
+
 class DyingQueue:
     """Between the timeline's queue, or its dead letters, and the sender."""
 
@@ -97,6 +108,7 @@ def deaths(app: App) -> Deaths:
     client, deliveries, due = DyingClient(), DyingDeliveries(*tables), DyingDue(*tables)
     client.deaths = deliveries.deaths = due.deaths = deaths
     app.__dict__ |= {"webhook_client": client, "deliveries": deliveries, "due": due}
+    app.__dict__["host_breakers"] = DyingBreakers(app)
     return deaths
 
 
@@ -177,6 +189,96 @@ def test_a_sender_that_dies_at_the_end_of_a_delivery_leaves_a_letter(
     assert deaths.planned == []
     assert ended(app, webhook).failure == "out_of_attempts"
     assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
+
+
+class RepeatedDeliveries(DeliveryStore):
+    """Each write's answer is lost, so that the client sends it again, against its own condition."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    def save(self, before: Delivery, after: Delivery) -> bool:
+        applied = DeliveryStore.save(self, before, after)
+        if self.meanwhile:
+            self.meanwhile()
+        return DeliveryStore.save(self, before, after) if applied else False
+
+
+@pytest.fixture
+def repeated(app: App, timeline: WebhookTimeline) -> RepeatedDeliveries:
+    """The deliveries of the app, with every answer of a write lost."""
+    repeated = RepeatedDeliveries(app.dynamodb, app.config.payments_table)
+    app.__dict__["deliveries"] = repeated
+    return repeated
+
+
+def test_a_record_whose_answer_is_lost_is_followed_by_its_letter(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, repeated: RepeatedDeliveries
+) -> None:
+    retry_slowly(app, ())
+    endpoint.statuses = [500]
+    webhook = relayed(app, endpoint.url)
+
+    timeline.start(webhook)
+    timeline.run()
+
+    delivery = ended(app, webhook)
+    assert (delivery.state, delivery.attempt_count) == ("failed", 1)
+    assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
+
+
+def test_a_record_whose_answer_is_lost_is_followed_by_its_copy(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, repeated: RepeatedDeliveries
+) -> None:
+    endpoint.statuses = [500, 500]
+    webhook = relayed(app, endpoint.url)
+
+    timeline.start(webhook)
+    timeline.run()
+
+    assert ended(app, webhook).state == "delivered"
+    assert [attempt.status for attempt in ended(app, webhook).attempts] == [500, 500, 200]
+    assert len(timeline.sent) == 3, "the copies came, and the index had nothing to bring"
+    assert timeline.done == ["pending: again in 1 s", "pending: again in 2 s", "delivered"]
+
+
+def test_a_record_whose_answer_is_lost_is_followed_although_another_wrote_beside_it(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, repeated: RepeatedDeliveries
+) -> None:
+    retry_slowly(app, ())
+    endpoint.statuses = [500]
+    webhook = relayed(app, endpoint.url)
+    late = Attempt(to_text(app.clock()), 503, 1)
+
+    def beside() -> None:
+        repeated.meanwhile = None
+        assert DeliveryStore.save(repeated, ended(app, webhook), ended(app, webhook).beside(late))
+
+    repeated.meanwhile = beside
+    timeline.start(webhook)
+    timeline.run()
+
+    assert [attempt.status for attempt in ended(app, webhook).attempts] == [500, 503]
+    assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
+
+
+def test_a_record_whose_answer_is_lost_leaves_to_who_asked_since_what_he_asked_for(
+    app: App, timeline: WebhookTimeline, endpoint: Endpoint, repeated: RepeatedDeliveries
+) -> None:
+    retry_slowly(app, ())
+    endpoint.statuses = [500]
+    webhook = relayed(app, endpoint.url)
+
+    def ask() -> None:
+        repeated.meanwhile = None
+        redeliver(app, ended(app, webhook))
+
+    repeated.meanwhile = ask
+    timeline.start(webhook)
+    timeline.run()
+
+    delivery = ended(app, webhook)
+    assert (delivery.state, delivery.attempt_count) == ("delivered", 2)
+    assert timeline.letters == []
 
 
 def test_a_sender_that_dies_of_every_attempt_comes_to_an_end(

@@ -39,7 +39,7 @@ ERROR_CODES: tuple[ErrorCode, ...] = (
         "idempotency_key_missing",
         400,
         "A POST came without an `Idempotency-Key`.",
-        "Send a new random value for each new payment, and the same value for a retry.",
+        "Send a new random value for each new request, and the same value for a retry.",
     ),
     ErrorCode(
         "idempotency_key_invalid",

@@ -45,10 +45,11 @@ def redeliver() -> Json:
         "redeliver",
         "Webhooks",
         "Send a webhook again",
-        "Sends one event again at once, with the same body and the same `webhook-id`, and retries"
-        " it by the schedule from its beginning. Works in every state, for 14 days after the event:"
-        " for one that waits, one that you have lost, and one whose endpoint was stopped, which its"
-        " success opens again. The body is empty, or an empty object.",
+        "Sends one event again at once, or in its turn where its host is slow, with the same body"
+        " and the same `webhook-id`, and retries it by the schedule from its beginning. Works in"
+        " every state, for 14 days after the event: for one that waits, one that you have lost, and"
+        " one whose endpoint was stopped, which its success opens again. The body is empty, or an"
+        " empty object.",
         parameters=("PaymentId", "DeliveryId", "IdempotencyKey", "RequestId"),
         requestBody={"required": False, "content": {"application/json": content}},
         responses={

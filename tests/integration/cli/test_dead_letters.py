@@ -11,6 +11,7 @@ import pytest
 from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
 from infra.names import Names
+from riel.ids import event_id
 from riel.store.queues import Queue
 from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint
@@ -84,7 +85,10 @@ def test_a_webhook_out_of_attempts_starts_a_new_run(
     (letter,) = riel.json("dlq", "show", "webhooks")["data"]
     assert letter["payment_id"] == payment_id
     assert letter["reason"] == "HTTP 410, tried once"
-    assert letter["about"] == f"payment.completed to {endpoint.url}"
+    about = f"delivery {event_id(payment_id, 3)}, payment.completed to {endpoint.url}"
+    assert letter["about"] == about
+    assert about in riel("dlq", "show", "webhooks")
+    assert event_id(payment_id, 3) in riel("dlq", "list")
 
     assert riel.json("dlq", "redrive", "webhooks")["redriven"] == 1
 

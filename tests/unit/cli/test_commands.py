@@ -80,6 +80,7 @@ def test_where_nothing_runs_it_says_how_to_start(command: str) -> None:
         ("webhooks redeliver --from 1h", "Say which webhooks"),
         ("webhooks redeliver pay_a --from 1h --to now", "Say which webhooks"),
         ("webhooks redeliver pay_a --merchant demo", "Say which webhooks"),
+        ("webhooks redeliver pay_a --url http://127.0.0.1:1/hook", "Say which webhooks"),
         ("webhooks redeliver --from now --to 1h", "--from must be before --to"),
         ("webhooks redeliver --from yesterday --to now", "not a time"),
         ("webhooks redeliver pay_a --state lost", "failed, pending, delivered or all"),

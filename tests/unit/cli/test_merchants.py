@@ -186,7 +186,8 @@ def test_a_new_webhook_secret_says_what_the_merchant_has_to_do_and_until_when(
     told = capsys.readouterr().out
     assert "whsec_new" in text_of(out)
     assert "shown this once" in told
-    assert "Until 2026-04-18 12:00 UTC each webhook has two signatures" in told
+    assert "Within 30 seconds each webhook has two signatures" in told
+    assert "from 2026-04-18 12:00 UTC on by this one alone" in told
 
 
 def test_after_a_leak_the_merchant_is_to_refuse_the_old_secret(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from infra.cli.flag_screens import switch_document, switches_table
@@ -105,8 +106,8 @@ def test_the_history_tells_times_and_durations() -> None:
 def test_each_attempt_of_a_webhook_is_shown() -> None:
     lines = [" ".join(line.split()) for line in screen(paid(), told(), width=160).splitlines()]
 
-    head = f"evt_{'a' * 26} payment.completed delivered"
-    assert f"{head} 12:00:02.000 12 ms HTTP 500 [b]busy[/]·[2J" in lines
+    assert f"evt_{'a' * 26} payment.completed delivered" in lines
+    assert "2026-04-17 12:00:02.000 12 ms HTTP 500 [b]busy[/]·[2J" in lines
     assert "12:00:03.000 8 ms connection_failed" in lines
     assert "12:00:05.000 9 ms HTTP 204" in lines
 
@@ -121,9 +122,76 @@ def test_a_webhook_says_what_comes_next() -> None:
         return [" ".join(line.split()) for line in text.splitlines()]
 
     assert "12:05:00.000 next attempt" in lines(waits)
-    assert f"evt_{'a' * 26} payment.completed pending not tried yet" in lines(untried)
+    assert "not tried yet" in lines(untried)
     assert "and 30 before these" in lines(failed)
-    assert any("failed out_of_attempts 12:00:02.000" in line for line in lines(failed))
+    assert f"evt_{'a' * 26} payment.completed failed out_of_attempts" in lines(failed)
+
+
+def test_a_day_is_told_where_it_begins() -> None:
+    tries = ("2026-04-17T23:59:59.000Z", "2026-04-18T00:00:01.000Z", "2026-04-18T08:00:00.000Z")
+    attempts = tuple(Attempt(at, 500, 12) for at in tries)
+    soon = told(state=PENDING, attempts=attempts, next_at=NOON + timedelta(hours=24))
+    later = told(state=PENDING, attempts=attempts, next_at=NOON + timedelta(hours=36))
+    untried = told(state=PENDING, attempts=(), attempt_count=0, next_at=NOON)
+
+    def times(shown: ToldEvent) -> list[str]:
+        lines = screen(paid(), shown).splitlines()
+        head = next(n for n, line in enumerate(lines) if line.startswith("evt_"))
+        return [line[:25].strip() for line in lines[head + 1 :]]
+
+    tried = ["2026-04-17 23:59:59.000", "2026-04-18 00:00:01.000", "08:00:00.000"]
+    assert times(soon) == [*tried, "12:00:00.000"]
+    assert times(later) == [*tried, "2026-04-19 00:00:00.000"]
+    assert times(untried) == ["2026-04-17 12:00:00.000"]
+
+
+def test_a_history_tells_its_days_too() -> None:
+    late = Transition(3, Status.COMPLETED, NOON + timedelta(days=2), "gateway_charged")
+    history = (*paid().history[:2], late, replace(late, sequence=4))
+
+    lines = [" ".join(line.split()) for line in screen(make_payment(history=history)).splitlines()]
+
+    assert "3 completed 2026-04-19 12:00:00.000 +47 h 59 min gateway_charged" in lines
+    assert "4 completed 12:00:00.000 +0 ms gateway_charged" in lines
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_on_a_terminal_ids_stay_whole_and_answers_are_wrapped(width: int) -> None:
+    attempts = (Attempt("2026-04-17T12:00:02.000Z", 503, 14_999, answer="busy, " * 9 + "end"),)
+    worst = told(
+        type="payment.awaiting_payment",
+        state=FAILED,
+        failure="forbidden_destination",
+        attempts=attempts,
+        attempt_count=1,
+    )
+    returned = replace(told(type="refund.completed"), refund_id=refund().refund_id)
+    out = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+
+    print_payment(out, paid(), [worst, returned], [refund(reason="not wanted")])
+
+    assert isinstance(out.file, io.StringIO)
+    lines = [line.rstrip() for line in out.file.getvalue().splitlines()]
+    assert max(map(len, lines)) <= width
+    assert not any("…" in line for line in lines)
+    heads = [line for line in lines if line.startswith("evt_")]
+    assert [head.split()[0] for head in heads] == [worst.delivery.event_id] * 2
+    assert heads[0].split()[1:3] == ["payment.awaiting_payment", "failed"]
+    assert f"  of {refund().refund_id}" in lines
+    assert any(line.split()[:1] == [refund().refund_id] for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert f"HTTP 503 {attempts[0].answer}" in text
+    assert "forbidden_destination" in text
+
+
+def test_deliveries_of_two_refunds_are_told_apart() -> None:
+    refunded = told(type="refund.completed")
+    both = [replace(refunded, refund_id=f"re_{letter * 26}") for letter in "ab"]
+
+    lines = screen(paid(), *both).splitlines()
+
+    found = [lines[n + 1] for n, line in enumerate(lines) if line.startswith("evt_")]
+    assert found == [f"  of re_{letter * 26}" for letter in "ab"]
 
 
 def test_a_payment_that_waits_says_that_nothing_was_sent() -> None:

@@ -37,6 +37,12 @@ https://0x08.8.8.8/ gopher://example.com/ HTTPS://example.com/
 """.split()
 
 
+@pytest.mark.parametrize("allow_loopback", [False, True])
+def test_an_empty_one_is_called_empty(allow_loopback: bool) -> None:
+    with pytest.raises(ForbiddenDestinationError, match="the URL is empty"):
+        check_url("", allow_loopback=allow_loopback)
+
+
 @pytest.mark.parametrize(
     "url", [*FORBIDDEN, "https://exämple.com/", "https://a b.com/", "https://a.com/\n"]
 )

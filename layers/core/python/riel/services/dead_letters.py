@@ -58,7 +58,10 @@ class DeadLetterQueue:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter, explained. A relay's letter can stand for several payments, or for none."""
+    """One dead letter, explained. A relay's letter can stand for several payments, or for none.
+
+    `part` is the id of the refund or the delivery that it is about, of all that its payment has.
+    """
 
     queue: str
     message_id: str
@@ -67,6 +70,7 @@ class DeadLetter:
     body: str
     reason: str
     about: str = ""
+    part: str = ""
     payment_ids: tuple[str, ...] = ()
     payment: Payment | None = None
 

@@ -8,8 +8,9 @@ makes the next attempt punctual. So whatever dies on the way, the delivery goes 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from riel.domain.instants import to_text
@@ -19,9 +20,10 @@ from riel.errors import (
     UnavailableError,
 )
 from riel.observability import count, logger
+from riel.services import endpoint_health
 from riel.services.endpoint_health import note_failure, note_success
 from riel.services.redeliver_webhook import redeliver
-from riel.services.webhook_message import Webhook
+from riel.services.webhook_message import MAX_COPIES, Webhook
 from riel.store.deliveries import (
     COPY_GRACE,
     DELIVERED,
@@ -38,16 +40,20 @@ from riel.webhooks import egress, schedule, sending, signing
 
 if TYPE_CHECKING:
     from riel.app import App
+    from riel.services.host_breakers import Admission
     from riel.store.endpoints import Endpoint
     from riel.webhooks.egress import Destination
 
 SENDER_ENDED = "sender_ended"
 """The error of an attempt whose workers died: nobody knows what the endpoint saw."""
-MAX_COPIES = 4
-"""How often a turn is put off by a delayed copy, of 1, 2, 4 and 8 seconds; then by the index."""
+LONGEST_COPY_SECONDS = 30
+"""What waits for longer is held, so that the delivery says when it is tried next."""
 SHORTEST_HOLD, LONGEST_HOLD = timedelta(minutes=1), timedelta(hours=1)
+CLOCKS_DIFFER = timedelta(seconds=1)
+TOO_OLD_FACTOR, TOO_OLD_SLACK = 1.5, timedelta(hours=1)
+"""A delivery that is older than so many schedules and this is held no longer: it has failed."""
 RECORD_ATTEMPTS = 3
-_NOT_THE_ENDPOINT = (sending.FORBIDDEN, sending.EVENT_EXPIRED, SENDER_ENDED)
+_NOT_THE_ENDPOINT = (sending.EVENT_EXPIRED, SENDER_ENDED)
 """Errors that say nothing about whether the endpoint works."""
 
 
@@ -60,6 +66,8 @@ def deliver_webhook(app: App, webhook: Webhook, receives: int = 1) -> str:
     delivery = app.deliveries.get(webhook.payment_id, webhook.event_id) or webhook.new_delivery()
     if delivery.state == FAILED:
         return _failed_before(app, webhook, delivery, receives)
+    if _is_held(app, webhook, delivery):
+        return "nothing to do: it is held for later"
     is_last = receives >= app.config.webhooks_max_receives
     is_late = webhook.turn < delivery.turn
     # A message that is late, or comes again, still serves when the present turn's own was lost.
@@ -75,6 +83,17 @@ def deliver_webhook(app: App, webhook: Webhook, receives: int = 1) -> str:
 
 def _is_overdue(app: App, delivery: Delivery) -> bool:
     return delivery.next_at is None or delivery.next_at <= app.clock()
+
+
+def _is_held(app: App, webhook: Webhook, delivery: Delivery) -> bool:
+    """Whether another message of the turn has put it off for long, so that the index brings it.
+
+    A message that was not put off itself may be the one that makes the turn punctual, and come
+    before its time by as much as two clocks differ.
+    """
+    if webhook.turn != delivery.turn or not webhook.waits or delivery.next_at is None:
+        return False
+    return delivery.next_at > app.clock() + CLOCKS_DIFFER
 
 
 def _failed_before(app: App, webhook: Webhook, delivery: Delivery, receives: int) -> str:
@@ -118,13 +137,13 @@ def _try(app: App, webhook: Webhook, delivery: Delivery, endpoint: Endpoint) -> 
     except UnavailableError as error:
         logger.warning("webhook secrets", extra={"why": str(error)[:200]})
         return _put_off(app, webhook, delivery, 1, "the merchant's secret can not be read")
+    # Signed before the host's turn is taken: whatever can fail there would keep it from others.
+    at = app.clock()
+    headers = _headers(delivery, body.encode(), secrets, at)
     admission = app.host_breakers.admit(delivery.merchant_id, destination.authority)
     if seconds := admission.wait_seconds:
         return _put_off(app, webhook, delivery, seconds, "its host has to answer another first")
-    at, started = app.clock(), time.monotonic()
-    answer = _send(app, delivery, body.encode(), destination, secrets)
-    seconds_taken = time.monotonic() - started
-    app.host_breakers.note(admission, seconds_taken, answered=answer.status != 0)
+    answer, seconds_taken = _send(app, admission, destination, headers, body.encode())
     latency_ms = round(seconds_taken * 1000)
     attempt = Attempt(to_text(at), answer.status, latency_ms, answer.error, answer.text)
     return _follow(app, delivery, endpoint, attempt, answer)
@@ -136,18 +155,32 @@ def _without_sending(app: App, delivery: Delivery, endpoint: Endpoint, error: st
     return _follow(app, delivery, endpoint, attempt, sending.Answer(0, error))
 
 
-def _send(
-    app: App,
-    delivery: Delivery,
-    body: bytes,
-    destination: Destination,
-    secrets: tuple[str, ...],
-) -> sending.Answer:
-    now = app.clock()
-    headers = signing.headers(secrets, delivery.event_id, now, body)
+def _headers(
+    delivery: Delivery, body: bytes, secrets: tuple[str, ...], at: datetime
+) -> dict[str, str]:
+    headers = signing.headers(secrets, delivery.event_id, at, body)
     if delivery.traceparent:
         headers["traceparent"] = delivery.traceparent
-    return app.webhook_client.post(destination, app.resolver, headers, body, now)
+    return headers
+
+
+def _send(
+    app: App,
+    admission: Admission,
+    destination: Destination,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> tuple[sending.Answer, float]:
+    """Make the attempt; return the answer and how many seconds it took."""
+    started, answered = time.monotonic(), False
+    try:
+        answer = app.webhook_client.post(destination, app.resolver, headers, body, app.clock())
+        answered = answer.status != 0
+    finally:
+        # In every case, for another of the merchant's hosts may wait for this one's end.
+        seconds_taken = time.monotonic() - started
+        app.host_breakers.note(admission, seconds_taken, answered=answered)
+    return answer, seconds_taken
 
 
 def _frozen_body(app: App, delivery: Delivery) -> str:
@@ -185,6 +218,9 @@ def _record(app: App, read: Delivery, attempt: Attempt, answer: sending.Answer) 
         again = app.deliveries.get(read.payment_id, read.event_id)
         if again is None:
             raise BrokenError(f"{read.event_id}: its delivery vanished")
+        if attempt in again.attempts:
+            # Our own write: its answer was lost, and the client sent it again.
+            return again if decides and again.turn == after.turn else None
         found = again
     raise UnavailableError("others keep recording this delivery at the same time")
 
@@ -205,10 +241,17 @@ def _note_endpoint(
         if answer.is_success:
             note_success(app, endpoint, failed_before=bool(delivery.attempts))
         elif answer.error not in _NOT_THE_ENDPOINT:
-            note_failure(app, endpoint, is_gone=answer.is_gone)
+            note_failure(app, endpoint, at_once=_stops_at_once(answer))
     except UnavailableError as error:
         # For later attempts; this one was made and recorded, and must not be repeated for it.
         logger.warning("endpoint's health not noted", extra={"why": str(error)[:200]})
+
+
+def _stops_at_once(answer: sending.Answer) -> str:
+    """Why nothing more is sent to an endpoint after this answer alone, if that is so."""
+    if answer.error == sending.FORBIDDEN:
+        return endpoint_health.FORBIDDEN
+    return endpoint_health.GONE if answer.is_gone else ""
 
 
 def _judged(app: App, tried: Delivery, answer: sending.Answer) -> Delivery:
@@ -249,12 +292,37 @@ def _put_off(app: App, webhook: Webhook, delivery: Delivery, seconds: float, why
     """Let the turn wait without an attempt: first by copies, then in the index of what is due."""
     # Some are put off whenever a new host is called; many for long tell of hosts that hang.
     count("WebhookPutOff")
-    if webhook.waits < MAX_COPIES:
+    if webhook.waits < MAX_COPIES and seconds <= LONGEST_COPY_SECONDS:
         delay = max(round(seconds), 2**webhook.waits)
         app.webhooks_queue.send(replace(webhook, waits=webhook.waits + 1).fields(), delay)
         return f"put off for {delay} s: {why}"
+    if delivery.is_stored and not delivery.is_asked_for and _is_too_old(app, delivery):
+        return _give_up(app, delivery)
     now = app.clock()
-    hold = min(max((now - delivery.event_at) / 4, SHORTEST_HOLD), LONGEST_HOLD)
+    shortest = max(SHORTEST_HOLD, timedelta(seconds=seconds))
+    hold = min(max((now - delivery.event_at) / 4, shortest), LONGEST_HOLD)
     due_at = now + hold * app.random.uniform(1 - schedule.JITTER, 1 + schedule.JITTER)
     app.deliveries.save(delivery, replace(delivery, next_at=due_at, due_at=due_at))
     return f"put off until {to_text(due_at)}: {why}"
+
+
+def _is_too_old(app: App, delivery: Delivery) -> bool:
+    whole = timedelta(seconds=sum(app.config.webhook_retry_seconds))
+    return app.clock() - delivery.event_at > TOO_OLD_FACTOR * whole + TOO_OLD_SLACK
+
+
+def _give_up(app: App, delivery: Delivery) -> str:
+    """End a delivery that waits for its turn for longer than its attempts should have taken."""
+    failed = replace(
+        delivery,
+        state=FAILED,
+        failure=OUT_OF_ATTEMPTS,
+        turn=delivery.turn + 1,
+        next_at=None,
+        due_at=None,
+    )
+    saved = app.deliveries.save(delivery, failed)
+    # Not saved it may be all the same: a call is repeated when its answer is lost.
+    if saved or app.deliveries.get(delivery.payment_id, delivery.event_id) == failed:
+        return _dead_letter(app, failed)
+    return "recorded beside another worker"

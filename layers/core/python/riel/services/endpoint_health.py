@@ -1,4 +1,4 @@
-"""Which endpoints get webhooks: one that is gone, or fails for three days, is stopped.
+"""Which endpoints get webhooks: one that is gone or forbidden, or fails for days, is stopped.
 
 Its deliveries are then recorded as failed at once, without a dead letter for each, because the
 endpoint itself is what a person is told of. A delivery that somebody asks for is tried all the
@@ -8,7 +8,7 @@ same, and its success opens the endpoint again.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from riel.observability import count, logger
@@ -17,13 +17,14 @@ from riel.store.endpoints import Endpoint
 if TYPE_CHECKING:
     from riel.app import App
 
-FAILING, GONE = "failing", "gone"
-"""Why an endpoint was stopped."""
+FAILING, GONE, FORBIDDEN = "failing", "gone", "forbidden"
+"""Why an endpoint was stopped: by its failures of three days, or at once by a single answer."""
 STOP_AFTER = timedelta(days=3)
 FORGET_AFTER = timedelta(hours=36)
 """Longer than the longest wait of a schedule: failures so far apart are not one failure."""
 NOTE_EVERY = timedelta(minutes=1)
 """A write for each failure would make a busy merchant's endpoint a hot item."""
+MAX_ROUNDS = 3
 
 
 def note_success(app: App, endpoint: Endpoint, *, failed_before: bool = False) -> bool:
@@ -43,24 +44,37 @@ def note_success(app: App, endpoint: Endpoint, *, failed_before: bool = False) -
     return True
 
 
-def note_failure(app: App, endpoint: Endpoint, *, is_gone: bool) -> None:
-    """Note a failed attempt, and stop the endpoint when that is the end of it."""
-    if endpoint.is_stopped:
-        return
+def note_failure(app: App, endpoint: Endpoint, *, at_once: str = "") -> None:
+    """Note a failed attempt, and stop the endpoint when that is the end of it.
+
+    `at_once` is why a single failure is enough for it.
+    """
     now = app.clock()
+    for _ in range(MAX_ROUNDS):
+        after = _failed(endpoint, now, at_once)
+        if after == endpoint:
+            return
+        if app.endpoints.save(endpoint, after):
+            if after.is_stopped:
+                count("WebhookEndpointStopped")
+                logger.error("endpoint stopped", extra={**_about(after), "why": after.why})
+            return
+        # What it was judged by is no longer so; after a success it has failed only once.
+        endpoint = app.endpoints.get(endpoint.merchant_id, endpoint.url)
+
+
+def _failed(endpoint: Endpoint, now: datetime, at_once: str) -> Endpoint:
+    """Return it with one more failure; unchanged where that need not be written."""
+    if endpoint.is_stopped:
+        return endpoint
     since, last = endpoint.failing_since, endpoint.last_failure_at
     if since is None or last is None or now - last > FORGET_AFTER:
         since = now
-    why = GONE if is_gone else FAILING if now - since >= STOP_AFTER else ""
+    why = at_once or (FAILING if now - since >= STOP_AFTER else "")
     if not why and last is not None and since != now and now - last < NOTE_EVERY:
-        return
+        return endpoint
     failing = replace(endpoint, failing_since=since, last_failure_at=now)
-    if not why:
-        app.endpoints.save(endpoint, failing)
-        return
-    if app.endpoints.save(endpoint, replace(failing, stopped_at=now, why=why)):
-        count("WebhookEndpointStopped")
-        logger.error("endpoint stopped", extra={**_about(endpoint), "why": why})
+    return replace(failing, stopped_at=now, why=why) if why else failing
 
 
 def _about(endpoint: Endpoint) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """Who may be called now: a host has to earn that its webhooks are sent side by side.
 
 A worker whose batch holds one endpoint that hangs is busy for all, and a merchant can have as many
-hosts as its DNS has names. So of all the hosts of a merchant that have not proven that they are
-prompt, one is tried at a time, by one attempt, whatever the number of environments; the others'
-webhooks wait their turn. One attempt that ends promptly proves a host for a day: by any status, and
-by a refusal too, for what ends at once holds up nobody. Several slow ones in a row take that back:
-this is a circuit breaker that begins half open.
+hosts as its DNS has names. So of a merchant's hosts that are new, one is tried at a time, by one
+attempt, whatever the number of environments; whoever has not ended within five seconds is waited
+for no longer. Of those that were slow when they were tried last, one is tried at a time too, in a
+turn of their own, so that they hold up no new one. One attempt that ends promptly proves a host for
+a day: by any status, and by a refusal too, for what ends at once holds up nobody. Several slow ones
+in a row take that back: this is a circuit breaker that begins half open. When too many of a
+merchant's attempts are slow, whatever their hosts, all its hosts have to prove themselves anew: to
+have been prompt once is easy.
 
 What is known stands in the limits table. Where that can not be reached, webhooks go out all the
 same (metric `WebhookHostUnknown`): isolation is worth less than delivery.
@@ -22,7 +25,7 @@ from riel.domain.instants import epoch_milliseconds
 from riel.errors import StoreUnavailableError
 from riel.observability import count, logger
 from riel.store.expiring_cache import ExpiringCache
-from riel.store.hosts import Host
+from riel.store.hosts import NEW, SLOW, Host
 from riel.webhooks.sending import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
@@ -36,17 +39,29 @@ UNPROVEN_KNOWN_SECONDS = 1
 TAKEN_KNOWN_SECONDS = 0.5
 """Somebody else's probe: a crowd that waits for it asks the table but twice a second."""
 MAX_HOSTS = 1_000
-PROBE_LEASE = timedelta(seconds=DEADLINE_SECONDS + 5)
-"""Longer than any attempt. After it, somebody else may try: the worker has died."""
+LEASES = {NEW: timedelta(seconds=5), SLOW: timedelta(seconds=DEADLINE_SECONDS + 5)}
+"""A slow host's is longer than any attempt: after it the worker has died. Of new hosts that hang
+three are tried at once at most, so the next one need not wait for a whole attempt."""
+FREE_MISSES = 4
+"""After which a host rests between two tries: a delivery's first retries come by their schedule."""
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=1)
-"""Between two tries of a host that did not answer in time; doubled with each miss."""
+"""Doubled with each miss."""
 MAX_MISSES = 10
 """That are told apart."""
 WAIT_SECONDS = 1
 PROMPT_SECONDS = 5.0
-"""What takes longer proves nothing: such a host is called, but not side by side."""
+"""What takes longer proves nothing: such a host is called, but not side by side.
+
+Not shorter, though a host may always take almost as long: five seconds are what merchants are told,
+and many an honest endpoint needs them for a cold start or for work that it should do later.
+"""
 SLOW_ATTEMPTS = 3
 """In a row, in one environment, take a proof back."""
+MERCHANT_SLOW_ATTEMPTS = 10
+"""To hosts that were proven, more than prompt ones, in one environment, take all proofs back.
+
+Three hosts that begin to hang at once do not come to as many: each is doubted by itself first.
+"""
 IN_A_ROW_SECONDS = 300
 """Slow attempts further apart are not in a row."""
 
@@ -55,13 +70,15 @@ IN_A_ROW_SECONDS = 300
 class Admission:
     """Whether an attempt may go: at once, or not before so many seconds.
 
-    `probe_until_ms` is the end of the lease of an attempt that tries an unproven host, else 0.
+    `probe_until_ms` is the end of the lease of an attempt that tries an unproven host, else 0;
+    `turn` is which of the merchant's two leases that is.
     """
 
     merchant_id: str
     authority: str
     wait_seconds: float = 0.0
     probe_until_ms: int = 0
+    turn: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,8 @@ class HostBreakers:
         self._known: ExpiringCache[_Known] = ExpiringCache(MAX_HOSTS, KNOWN_SECONDS)
         self._taken: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, TAKEN_KNOWN_SECONDS)
         self._in_a_row: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, IN_A_ROW_SECONDS)
+        self._slow: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, IN_A_ROW_SECONDS)
+        self._doubted: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, KNOWN_SECONDS)
         self._lock = threading.Lock()
 
     def admit(self, merchant_id: str, authority: str) -> Admission:
@@ -92,7 +111,7 @@ class HostBreakers:
     def note(self, admission: Admission, seconds: float, *, answered: bool) -> None:
         """Note that an attempt that was let go has ended, after so many seconds."""
         try:
-            self._note(admission, seconds <= PROMPT_SECONDS, answered, self._app.clock())
+            self._note(admission, seconds, answered, self._app.clock())
         except StoreUnavailableError as error:
             _unknown(error)
 
@@ -102,7 +121,8 @@ class HostBreakers:
             return asked
         if rest := _rest_ms(host, now_ms):
             return replace(asked, wait_seconds=self._spread(rest, 2 * rest))
-        until_ms = epoch_milliseconds(now + PROBE_LEASE)
+        asked = replace(asked, turn=SLOW if host.misses else NEW)
+        until_ms = epoch_milliseconds(now + LEASES[asked.turn])
         taken_until_ms = self._take_probe(asked, now, until_ms)
         if not taken_until_ms:
             return replace(asked, probe_until_ms=until_ms)
@@ -117,28 +137,32 @@ class HostBreakers:
 
     def _take_probe(self, asked: Admission, now: datetime, until_ms: int) -> int:
         """Become the one who tries: 0, or until when somebody else does."""
-        now_ms = epoch_milliseconds(now)
-        if (taken := self._taken.get(asked.merchant_id, now) or 0) > now_ms:
+        now_ms, lease = epoch_milliseconds(now), (asked.merchant_id, asked.turn)
+        if (taken := self._taken.get("#".join(lease), now) or 0) > now_ms:
             return taken
-        taken = self._app.hosts.take_probe(asked.merchant_id, now_ms, until_ms)
-        self._taken.put(asked.merchant_id, taken, now)
+        taken = self._app.hosts.take_probe(*lease, now_ms, until_ms)
+        self._taken.put("#".join(lease), taken, now)
         return taken
 
     def _end_probe(self, admission: Admission, now: datetime) -> None:
-        self._app.hosts.end_probe(admission.merchant_id, admission.probe_until_ms)
-        self._taken.put(admission.merchant_id, 0, now)
+        lease = admission.merchant_id, admission.turn
+        self._app.hosts.end_probe(*lease, admission.probe_until_ms)
+        self._taken.put("#".join(lease), 0, now)
 
-    def _note(self, admission: Admission, is_prompt: bool, answered: bool, now: datetime) -> None:
-        host, half_life = self._host(admission, now), epoch_milliseconds(now + PROVEN_FOR / 2)
+    def _note(self, admission: Admission, seconds: float, answered: bool, now: datetime) -> None:
+        host, is_prompt = self._host(admission, now), seconds <= PROMPT_SECONDS
+        slow, half_life = _slow(host, seconds, answered, now), now + PROVEN_FOR / 2
         if admission.probe_until_ms:
-            learned = _proven(host, now) if is_prompt else _slow(host, answered, now)
-            self._learn(admission, learned, now)
+            self._learn(admission, _proven(host, now) if is_prompt else slow, now)
             self._end_probe(admission, now)
-        elif host.proven_until_ms <= epoch_milliseconds(now):
+            return
+        if host.proven_until_ms <= epoch_milliseconds(now):
             return  # doubted meanwhile: only whoever tries it decides
-        elif self._are_enough_slow(admission, is_prompt, now):
-            self._doubt(admission, _slow(host, answered, now), now)
-        elif is_prompt and host.proven_until_ms < half_life:
+        if self._are_too_many_slow(admission, is_prompt, now):
+            self._doubt_merchant(admission, now)
+        if self._are_enough_slow(admission, is_prompt, now):
+            self._doubt(admission, slow, now)
+        elif is_prompt and host.proven_until_ms < epoch_milliseconds(half_life):
             self._learn(admission, _proven(Host(), now), now)
 
     def _are_enough_slow(self, admission: Admission, is_prompt: bool, now: datetime) -> bool:
@@ -148,6 +172,26 @@ class HostBreakers:
             in_a_row = 0 if is_prompt else (self._in_a_row.get(key, now) or 0) + 1
             self._in_a_row.put(key, in_a_row % SLOW_ATTEMPTS, now)
             return in_a_row >= SLOW_ATTEMPTS
+
+    def _are_too_many_slow(self, admission: Admission, is_prompt: bool, now: datetime) -> bool:
+        """Count a merchant's slow attempts, less its prompt ones; once too many, begin anew.
+
+        A prompt one takes back one, not all: else one host that answers would cover for nine
+        that hang.
+        """
+        with self._lock:
+            before = self._slow.get(admission.merchant_id, now) or 0
+            after = max(before - 1, 0) if is_prompt else before + 1
+            if after != before:
+                self._slow.put(admission.merchant_id, after % MERCHANT_SLOW_ATTEMPTS, now)
+            return after >= MERCHANT_SLOW_ATTEMPTS
+
+    def _doubt_merchant(self, admission: Admission, now: datetime) -> None:
+        count("WebhookMerchantDoubted")
+        about = {"merchant_id": admission.merchant_id}
+        logger.warning("a merchant's hosts of webhooks have become slow", extra=about)
+        self._doubted.put(admission.merchant_id, epoch_milliseconds(now), now)
+        self._app.hosts.doubt(admission.merchant_id, epoch_milliseconds(now))
 
     def _doubt(self, admission: Admission, host: Host, now: datetime) -> None:
         # A merchant's trouble, not ours: its webhooks now go one at a time. Of many merchants at
@@ -159,11 +203,29 @@ class HostBreakers:
 
     def _host(self, admission: Admission, now: datetime) -> Host:
         known = self._known.get(_key(admission), now)
-        if known and not _is_old(known, now):
-            return known.host
+        if known:
+            host = self._believed(admission, known.host, now)
+            if not _is_old(host, known.read_at, now):
+                return host
         host = self._app.hosts.get(admission.merchant_id, admission.authority)
         self._known.put(_key(admission), _Known(host, now), now)
-        return host
+        return self._believed(admission, host, now)
+
+    def _believed(self, admission: Admission, host: Host, now: datetime) -> Host:
+        """The host without its proof, if that is older than the doubt about its merchant."""
+        if host.proven_until_ms <= epoch_milliseconds(now):
+            return host
+        proven_at_ms = host.proven_until_ms - PROVEN_FOR // timedelta(milliseconds=1)
+        is_doubted = proven_at_ms <= self._doubted_at_ms(admission.merchant_id, now)
+        return replace(host, proven_until_ms=0) if is_doubted else host
+
+    def _doubted_at_ms(self, merchant_id: str, now: datetime) -> int:
+        at_ms = self._doubted.get(merchant_id, now)
+        if at_ms is None:
+            at_ms = self._app.hosts.doubted_at_ms(merchant_id)
+            self._doubted.put(merchant_id, at_ms, now)
+        # One that is yet to come: said by a clock that is wrong.
+        return at_ms if at_ms <= epoch_milliseconds(now) else 0
 
     def _learn(self, admission: Admission, host: Host, now: datetime) -> None:
         # Here first: this environment knows it even where the table can not be told.
@@ -171,11 +233,11 @@ class HostBreakers:
         self._app.hosts.put(admission.merchant_id, admission.authority, host)
 
 
-def _is_old(known: _Known, now: datetime) -> bool:
+def _is_old(host: Host, read_at: datetime, now: datetime) -> bool:
     now_ms = epoch_milliseconds(now)
-    if known.host.proven_until_ms > now_ms or _rest_ms(known.host, now_ms):
+    if host.proven_until_ms > now_ms or _rest_ms(host, now_ms):
         return False
-    return now - known.read_at >= timedelta(seconds=UNPROVEN_KNOWN_SECONDS)
+    return now - read_at >= timedelta(seconds=UNPROVEN_KNOWN_SECONDS)
 
 
 def _proven(host: Host, now: datetime) -> Host:
@@ -183,11 +245,16 @@ def _proven(host: Host, now: datetime) -> Host:
     return Host(epoch_milliseconds(now + PROVEN_FOR), 0, host.misses)
 
 
-def _slow(host: Host, answered: bool, now: datetime) -> Host:
+def _slow(host: Host, seconds: float, answered: bool, now: datetime) -> Host:
     if answered:
-        return Host(0, 0, host.misses)  # it works, one at a time
-    rest = min(SHORTEST_REST * 2**host.misses, LONGEST_REST)
-    return Host(0, epoch_milliseconds(now + rest), min(host.misses + 1, MAX_MISSES))
+        # It works, one at a time; half of the turn is for its merchant's other slow hosts.
+        rest = min(timedelta(seconds=seconds), LONGEST_REST)
+        return Host(0, epoch_milliseconds(now + rest), max(host.misses, 1))
+    misses = min(host.misses + 1, MAX_MISSES)
+    if misses < FREE_MISSES:
+        return Host(0, 0, misses)
+    rest = min(SHORTEST_REST * 2 ** (misses - FREE_MISSES), LONGEST_REST)
+    return Host(0, epoch_milliseconds(now + rest), misses)
 
 
 def _rest_ms(host: Host, now_ms: int) -> int:

@@ -71,11 +71,12 @@ def _explain_payment(app: App, letter: DeadLetter) -> DeadLetter:
     if not payment_id:
         raise MalformedMessageError("the message names no payment")
     payment = app.payments.get(payment_id)
-    about, reason = "", _reason("payment", payment)
-    if refund_id:
-        about = f"refund {refund_id}"
-        reason = _reason("refund", app.refunds.get(payment_id, str(refund_id)))
-    return replace(letter, payment_ids=(payment_id,), payment=payment, reason=reason, about=about)
+    letter = replace(letter, payment_ids=(payment_id,), payment=payment)
+    if not refund_id:
+        return replace(letter, reason=_reason("payment", payment))
+    part = str(refund_id)
+    reason = _reason("refund", app.refunds.get(payment_id, part))
+    return replace(letter, reason=reason, about=f"refund {part}", part=part)
 
 
 def _reason(kind: str, subject: Payment | Refund | None) -> str:
@@ -109,12 +110,16 @@ def _explain_event(app: App, letter: DeadLetter) -> DeadLetter:
 def _explain_webhook(app: App, letter: DeadLetter) -> DeadLetter:
     webhook = Webhook.read(message_fields(letter.body))
     delivery = app.deliveries.get(webhook.payment_id, webhook.event_id)
+    about = f"delivery {webhook.event_id}"
+    if (known := delivery or webhook).url:
+        about += f", {known.type} to {known.url}"
     return replace(
         letter,
         payment_ids=(webhook.payment_id,),
         payment=app.payments.get(webhook.payment_id),
         reason=_delivery_reason(delivery),
-        about=f"{known.type} to {known.url}" if (known := delivery or webhook).url else "",
+        about=about,
+        part=webhook.event_id,
     )
 
 

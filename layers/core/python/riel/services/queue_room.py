@@ -15,6 +15,8 @@ from riel.store.queues import Queue
 
 MAX_WAITING = 5_000
 """Messages in a queue beyond which the sweeper adds none: what it holds back stays due."""
+LEAST_SHARE = 20
+"""What a share is at least, though its queue be full: of one merchant's messages, it may be."""
 
 
 class QueueRoom:
@@ -44,9 +46,38 @@ class QueueRoom:
             self._left[queue.url] -= messages
             return True
 
+    def shares(self, queue: Queue, number: int) -> list[Share]:
+        """Divide a half of the room among so many; the other half, and what they leave, stays.
+
+        Raises StoreUnavailableError.
+        """
+        with self._lock:
+            each = self._room_of(queue) // 2 // number
+        return [Share(self, max(each, LEAST_SHARE)) for _ in range(number)]
+
+    def use(self, queue: Queue, messages: int) -> None:
+        """Use room up, though there be less: a share is had whatever waits in the queue."""
+        with self._lock:
+            self._left[queue.url] = max(0, self._room_of(queue) - messages)
+
     def _room_of(self, queue: Queue) -> int:
         if queue.url not in self._left:
             is_known = queue.url in self._delayed_is_known
             waiting = count_visible(queue) if is_known else count_waiting(queue)
             self._left[queue.url] = max(0, MAX_WAITING - waiting)
         return self._left[queue.url]
+
+
+class Share:
+    """A part of a queue's room that nobody else can use up; not for several threads."""
+
+    def __init__(self, room: QueueRoom, messages: int) -> None:
+        self._room = room
+        self._left = messages
+
+    def take(self, queue: Queue, messages: int) -> int:
+        """Take room for up to so many messages; return for how many there is."""
+        taken = min(self._left, messages)
+        self._left -= taken
+        self._room.use(queue, taken)
+        return taken

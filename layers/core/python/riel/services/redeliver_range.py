@@ -26,25 +26,30 @@ if TYPE_CHECKING:
 
 STATES = (PENDING, DELIVERED, FAILED)
 MAX_EVENTS = 10_000
-"""How many are sent again in one run; another run goes on where it ended."""
+"""How many are sent again in one run; another run goes on where this one says that it ended."""
 CHUNK = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RedeliverOrder:
-    """Which ones: those in `states`, of one merchant or of all; `rate` is events a second."""
+    """Which ones: those in `states`, of one merchant or of all, to one URL or to any.
+
+    `rate` is events a second.
+    """
 
     states: frozenset[str] = frozenset({FAILED})
     merchant_id: str = ""
+    url: str = ""
     dry_run: bool = False
     rate: float = 10.0
 
 
 @dataclass(slots=True)
 class Redelivered:
-    """What was found and done. `others` are in another state, `is_cut` that there may be more.
+    """What was found and done. `others` are in another state.
 
-    `left` has the event's id and the reason of each one that could not be sent.
+    `left` has the event's id and the reason of each one that could not be sent. `next_from` is the
+    time of the first event that was not looked at, once MAX_EVENTS were sent.
     """
 
     found: int = 0
@@ -52,7 +57,7 @@ class Redelivered:
     others: int = 0
     left: list[tuple[str, str]] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
-    is_cut: bool = False
+    next_from: datetime | None = None
 
 
 def redeliver_range(
@@ -62,12 +67,12 @@ def redeliver_range(
     order: RedeliverOrder,
     on_progress: Callable[[Redelivered], None] = lambda _done: None,
 ) -> Redelivered:
-    """Send again the events with start <= at < end."""
+    """Send again the events with start <= at < end, in the order of their times."""
     done = Redelivered()
     events = _told(app, start, end, order, done)
     while chunk := list(islice(events, CHUNK)):
         redeliver_many(app, _deliveries(app, chunk), order, done, on_progress)
-        if done.is_cut:
+        if done.next_from:
             break
     return done
 
@@ -82,7 +87,7 @@ def redeliver_many(
     """Send these again as far as the order wants them, and note in `done` what became of each."""
     for delivery in deliveries:
         if done.sent == MAX_EVENTS:
-            done.is_cut = True
+            done.next_from = delivery.event_at
             return
         done.found += 1
         if delivery.state not in order.states:
@@ -116,6 +121,7 @@ def _told(
             entry.type in TOLD_TO_MERCHANTS
             and entry.webhook_url
             and order.merchant_id in ("", entry.merchant_id)
+            and order.url in ("", entry.webhook_url)
         ):
             yield entry
 

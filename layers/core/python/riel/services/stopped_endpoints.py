@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from riel.errors import NotFoundError, StoreUnavailableError
 from riel.ids import endpoint_id
+from riel.services.deliver_webhook import TOO_OLD_FACTOR, TOO_OLD_SLACK
 from riel.store.endpoints import Endpoint
-from riel.store.keys import STOPPED_ENDPOINTS
+from riel.store.keys import OUTBOX_LIFE, STOPPED_ENDPOINTS
 
 if TYPE_CHECKING:
     from riel.app import App
 
 MAX_ENDPOINTS = 1_000
-"""How many are listed at most, the longest stopped first."""
+"""How many are listed at most."""
 MAX_ROUNDS = 3
 
 
-def list_stopped(app: App, merchant_id: str = "") -> list[Endpoint]:
-    """Read the stopped endpoints, the longest stopped first; may lag by seconds."""
-    waiting = app.due.waiting(STOPPED_ENDPOINTS, MAX_ENDPOINTS)
+@dataclass(frozen=True, slots=True)
+class StoppedEndpoints:
+    """Each merchant's, the longest stopped first. `has_more` tells that not all are listed."""
+
+    endpoints: list[Endpoint]
+    has_more: bool
+
+
+def list_stopped(app: App, merchant_id: str = "") -> StoppedEndpoints:
+    """Read the stopped endpoints of all merchants, or of one; may lag by seconds."""
+    prefix = f"{merchant_id}#" if merchant_id else ""
+    waiting = app.due.waiting(STOPPED_ENDPOINTS, MAX_ENDPOINTS + 1, prefix)
     # The index's entry is keyed by the endpoint's own id.
-    found = (app.endpoints.read(entry.payment_id) for entry in waiting)
-    return [
-        endpoint
-        for endpoint in found
-        if endpoint and endpoint.is_stopped and merchant_id in ("", endpoint.merchant_id)
-    ]
+    found = (app.endpoints.read(entry.payment_id) for entry in waiting[:MAX_ENDPOINTS])
+    stopped = [endpoint for endpoint in found if endpoint and endpoint.is_stopped]
+    return StoppedEndpoints(stopped, has_more=len(waiting) > MAX_ENDPOINTS)
 
 
 def count_stopped(app: App) -> int:
     """Count the stopped endpoints; may lag by seconds."""
     return app.due.count(STOPPED_ENDPOINTS)
+
+
+def missed_since(endpoint: Endpoint, retry_seconds: Sequence[int], now: datetime) -> datetime:
+    """When the oldest event can have happened that a stopped endpoint has missed and that is kept.
+
+    Not the stop: what waited for its next attempt then is as old as a delivery can become.
+    """
+    since = endpoint.failing_since or endpoint.stopped_at or now
+    longest = TOO_OLD_FACTOR * timedelta(seconds=sum(retry_seconds)) + TOO_OLD_SLACK
+    return max(since - longest, now - OUTBOX_LIFE)
 
 
 def resume_endpoint(app: App, merchant_id: str, url: str) -> Endpoint:

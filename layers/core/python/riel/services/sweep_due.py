@@ -6,7 +6,7 @@ the claim and the inbox absorb. Whoever acts on the message takes the item out o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from riel.deadline import Deadline
 from riel.observability import count
-from riel.services.queue_room import QueueRoom
-from riel.services.webhook_message import Webhook
+from riel.services.queue_room import QueueRoom, Share
+from riel.services.webhook_message import MAX_COPIES, Webhook
 from riel.store.due import DueItem
 from riel.store.keys import (
     DUE_SHARDS,
@@ -34,7 +34,8 @@ AGAIN_AFTER = timedelta(minutes=5)
 """Longer than a message waits in a queue that is not overlong (see `queue_room`)."""
 PAGE = 100
 MAX_PAGES = 10
-"""Of one shard in one run: together 16,000 items."""
+"""Of one shard in one run: together 16,000 items that are looked at. What is sent of them is
+bounded by the queue's room: of webhooks by each shard's share, 2,496 messages a run in all."""
 SHARDS_AT_ONCE = 8
 
 
@@ -48,33 +49,40 @@ class SweptDue:
 
 def sweep_due(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
     """Send what is due of payments, refunds and PSPs' events. Raises StoreUnavailableError."""
-    return _sweep(app, room, deadline, due_partition, (due_partition(WATCHED_SHARD),))
+    partitions = [*_in_turn(app, due_partition), due_partition(WATCHED_SHARD)]
+    return _sweep(app, deadline, [(partition, room) for partition in partitions])
 
 
 def sweep_webhooks(app: App, room: QueueRoom, deadline: Deadline) -> SweptDue:
-    """Send the webhooks whose next attempt is due. Raises StoreUnavailableError."""
-    return _sweep(app, room, deadline, webhooks_partition)
+    """Send the webhooks whose next attempt is due. Raises StoreUnavailableError.
+
+    Each partition has a share of the queue's room, so the merchants of one do not use up that of
+    the others, however much of theirs is due or waits in the queue already.
+    """
+    shares = room.shares(app.webhooks_queue, DUE_SHARDS)
+    return _sweep(app, deadline, list(zip(_in_turn(app, webhooks_partition), shares, strict=True)))
+
+
+def _in_turn(app: App, name: Callable[[int], str]) -> list[str]:
+    """Name all partitions, beginning each minute with another one: a long one starves nobody."""
+    start = int(app.clock().timestamp()) // 60
+    return [name((start + n) % DUE_SHARDS) for n in range(DUE_SHARDS)]
 
 
 def _sweep(
-    app: App,
-    room: QueueRoom,
-    deadline: Deadline,
-    name: Callable[[int], str],
-    more: tuple[str, ...] = (),
+    app: App, deadline: Deadline, partitions: Sequence[tuple[str, QueueRoom | Share]]
 ) -> SweptDue:
-    """Send what is due in all of these partitions.
+    """Send what is due in these partitions, each within its room.
 
-    Each gets at least a page, whatever the deadline says, and each run starts with another one, so
-    that a long one starves nobody.
+    Each gets at least a page, whatever the deadline says.
     """
     now = app.clock()
-    start = int(now.timestamp()) // 60 % DUE_SHARDS
-    partitions = [*(name((start + n) % DUE_SHARDS) for n in range(DUE_SHARDS)), *more]
     # Built here: threads share them, and may not race to make them.
     _ = app.due, app.payments_queue, app.webhooks_queue
     with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
-        done = list(pool.map(lambda one: _sweep_shard(app, one, now, room, deadline), partitions))
+        done = list(
+            pool.map(lambda one: _sweep_shard(app, one[0], one[1], now, deadline), partitions)
+        )
     sent = sum(swept.sent for swept in done)
     if sent:
         count("DueItemSent", sent)
@@ -83,7 +91,7 @@ def _sweep(
 
 
 def _sweep_shard(
-    app: App, partition: str, now: datetime, room: QueueRoom, deadline: Deadline
+    app: App, partition: str, room: QueueRoom | Share, now: datetime, deadline: Deadline
 ) -> SweptDue:
     sent = 0
     left: list[DueItem] = []
@@ -98,7 +106,7 @@ def _sweep_shard(
     return SweptDue(sent, min((item.at for item in left), default=None))
 
 
-def _send_page(app: App, page: Iterable[DueItem], room: QueueRoom) -> list[DueItem]:
+def _send_page(app: App, page: Iterable[DueItem], room: QueueRoom | Share) -> list[DueItem]:
     """Send a page's items to their queues; return those that were not taken."""
     kept: list[DueItem] = []
     for items in _by_queue(app, page).values():
@@ -128,7 +136,8 @@ def _queue_of(app: App, item: DueItem) -> Queue:
 def _message(item: DueItem) -> dict[str, Any]:
     if item.queue == WEBHOOKS_QUEUE:
         merchant_id, payment_id, event_id, turn = item.subject
-        return Webhook(merchant_id, payment_id, event_id, int(turn)).fields()
+        # It has waited long enough for no copy of seconds to be worth a message.
+        return Webhook(merchant_id, payment_id, event_id, int(turn), MAX_COPIES).fields()
     if item.queue == INBOX_QUEUE:
         return {"inbox_id": item.subject[0], "waits": 0, "traceparent": ""}
     names = ("payment_id", "refund_id")

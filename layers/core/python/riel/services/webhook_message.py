@@ -17,10 +17,17 @@ from riel.store.deliveries import Delivery
 if TYPE_CHECKING:
     from riel.domain.events import Event
 
+MAX_COPIES = 4
+"""How often a turn is put off by a delayed copy, of 1, 2, 4 and 8 seconds; then by the index, whose
+own messages begin here: so a turn that is held for long costs one message each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """`waits` is how often this turn was put off. The last five are those of the relay alone."""
+    """`waits` is how often this turn was put off, up to `MAX_COPIES`.
+
+    The last five are those of the relay alone.
+    """
 
     merchant_id: str
     payment_id: str

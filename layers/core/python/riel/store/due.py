@@ -81,10 +81,13 @@ class DueStore:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def waiting(self, partition: str, limit: int) -> list[Waiting]:
-        """Read up to `limit` entries of a partition that persons read, in their order."""
+    def waiting(self, partition: str, limit: int, prefix: str = "") -> list[Waiting]:
+        """Read up to `limit` entries of a partition that persons read, in their order.
+
+        With `prefix` only those whose sort keys begin with it.
+        """
         found: list[Waiting] = []
-        for page in self._pages(partition, Limit=limit):
+        for page in self._pages(partition, prefix, Limit=limit):
             found += [Waiting(item["pk"]["S"], item["sk"]["S"]) for item in page["Items"]]
             if len(found) >= limit:
                 break
@@ -94,7 +97,7 @@ class DueStore:
         """Count the entries of a partition; may lag by seconds."""
         return sum(page["Count"] for page in self._pages(partition, Select="COUNT"))
 
-    def _pages(self, partition: str, **more: Any) -> Iterator[Any]:
+    def _pages(self, partition: str, prefix: str = "", **more: Any) -> Iterator[Any]:
         request: dict[str, Any] = {
             "TableName": self._table,
             "IndexName": INDEX,
@@ -102,6 +105,9 @@ class DueStore:
             "ExpressionAttributeValues": {":pk": {"S": partition}},
             **more,
         }
+        if prefix:
+            request["KeyConditionExpression"] += " AND begins_with(due_sk, :prefix)"
+            request["ExpressionAttributeValues"][":prefix"] = {"S": prefix}
         while True:
             page = call(self._dynamodb.query, **request)
             yield page

@@ -76,7 +76,11 @@ class EndpointStore:
         return _read(answer["Item"]) if "Item" in answer else None
 
     def save(self, before: Endpoint, after: Endpoint) -> bool:
-        """Write an endpoint; False when another worker stopped or resumed it meanwhile."""
+        """Write an endpoint; False when others wrote meanwhile what must not be lost.
+
+        That is a stop, or its end; for a failure also a success, which ended the spell that it
+        belongs to. `get` then has what stands there instead.
+        """
         fields = {
             "merchant_id": after.merchant_id,
             "url": after.url,
@@ -87,24 +91,46 @@ class EndpointStore:
         }
         item = to_item(_key_text(after.endpoint_id) | fields)
         if after.stopped_at:
-            due = keys.stopped_endpoint_key(after.stopped_at, after.endpoint_id)
+            due = keys.stopped_endpoint_key(after.merchant_id, after.stopped_at, after.endpoint_id)
             item |= to_item(dict(zip(("due_pk", "due_sk"), due, strict=True)))
         else:
             item |= to_item({"expires_at": int((self._clock() + FORGOTTEN).timestamp())})
         request: dict[str, Any] = {
             "TableName": self._table,
             "Item": item,
-            "ConditionExpression": "attribute_not_exists(stopped_at)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+            **_unless_changed(before, after),
         }
-        if before.stopped_at:
-            request["ConditionExpression"] = "stopped_at = :stopped"
-            request["ExpressionAttributeValues"] = {":stopped": {"S": to_text(before.stopped_at)}}
+        now = self._clock()
         try:
             call(self._dynamodb.put_item, **request)
-        except ConditionFailedError:
-            return False
-        self._cache.put(after.endpoint_id, after, self._clock())
+        except ConditionFailedError as failed:
+            # It is our own write if its answer was lost and the client sent it again.
+            if failed.item != item:
+                found = (
+                    _read(failed.item) if failed.item else Endpoint(after.merchant_id, after.url)
+                )
+                self._cache.put(after.endpoint_id, found, now)
+                return False
+        self._cache.put(after.endpoint_id, after, now)
         return True
+
+
+def _unless_changed(before: Endpoint, after: Endpoint) -> dict[str, Any]:
+    if before.stopped_at:
+        return {
+            "ConditionExpression": "stopped_at = :stopped",
+            "ExpressionAttributeValues": {":stopped": {"S": to_text(before.stopped_at)}},
+        }
+    is_open = "attribute_not_exists(stopped_at)"
+    if after.failing_since is None:
+        return {"ConditionExpression": is_open}
+    if before.failing_since is None:
+        return {"ConditionExpression": f"{is_open} AND attribute_not_exists(failing_since)"}
+    return {
+        "ConditionExpression": f"{is_open} AND failing_since = :since",
+        "ExpressionAttributeValues": {":since": {"S": to_text(before.failing_since)}},
+    }
 
 
 def _key_text(known_by: str) -> dict[str, str]:

@@ -19,6 +19,8 @@ from riel.store.items import encode, from_item
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
+NEW, SLOW = "new", "slow"
+"""The two turns of a merchant's hosts that are not proven."""
 KEEP_SECONDS = 86_400
 """How long an item outlives what it says."""
 T = TypeVar("T")
@@ -59,7 +61,22 @@ class HostStore:
         values = {name: getattr(host, name) for name in Host.__slots__}
         self._set(keys.host(merchant_id, authority), {**values, "expires_at": _expiry(ends_ms)})
 
-    def take_probe(self, merchant_id: str, now_ms: int, until_ms: int) -> int:
+    def doubted_at_ms(self, merchant_id: str) -> int:
+        """Read since when a merchant's hosts have to prove themselves anew; may lag by a moment."""
+        answer = _auxiliary(
+            self._dynamodb.get_item,
+            TableName=self._table,
+            Key={"pk": {"S": keys.probe(merchant_id, NEW)}},
+            ProjectionExpression="doubted_at_ms",
+        )
+        return int(from_item(answer.get("Item", {})).get("doubted_at_ms", 0))
+
+    def doubt(self, merchant_id: str, at_ms: int) -> None:
+        """Have a merchant's hosts prove themselves anew; kept for as long as a proof lives."""
+        fields = {"doubted_at_ms": at_ms, "expires_at": _expiry(at_ms)}
+        self._set(keys.probe(merchant_id, NEW), fields)
+
+    def take_probe(self, merchant_id: str, turn: str, now_ms: int, until_ms: int) -> int:
         """Become the one who tries, until then: 0, or until when somebody else does.
 
         A lease that is longer than one can be was written by a clock that is wrong, and counts
@@ -67,7 +84,7 @@ class HostStore:
         """
         try:
             self._set(
-                keys.probe(merchant_id),
+                keys.probe(merchant_id, turn),
                 {"until_ms": until_ms, "expires_at": _expiry(until_ms)},
                 "attribute_not_exists(until_ms) OR until_ms <= :now OR until_ms > :longest",
                 {":now": now_ms, ":longest": until_ms + (until_ms - now_ms)},
@@ -76,11 +93,11 @@ class HostStore:
             return int(from_item(failed.item or {}).get("until_ms", until_ms))
         return 0
 
-    def end_probe(self, merchant_id: str, until_ms: int) -> None:
+    def end_probe(self, merchant_id: str, turn: str, until_ms: int) -> None:
         """Let the next one try, unless another has already taken over the lease."""
         try:
             self._set(
-                keys.probe(merchant_id),
+                keys.probe(merchant_id, turn),
                 {"until_ms": 0, "expires_at": _expiry(until_ms)},
                 "until_ms = :mine",
                 {":mine": until_ms},

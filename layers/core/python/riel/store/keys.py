@@ -10,7 +10,7 @@
     payments   quarantine#<queue>              <message_id>             a dead letter put aside
     payments   index `due`: due#<shard>, <due_at>#<queue>#<payment_id>[#<refund_id>] or <inbox_id>
     payments   index `due`: webhooks#<shard>, <due_at>#webhooks#<merchant>#<payment>#<event>#<turn>
-    payments   index `due`: endpoints#stopped, <stopped_at>#<endpoint_id>
+    payments   index `due`: endpoints#stopped, <merchant>#<stopped_at>#<endpoint_id>
     payments   index `due`: inbox#<state>, <received_at>#<inbox_id>: a PSP's event for a person
     payments   index `due`: review#<why>, <since>#<payment_id>[#<refund_id>]: what a person looks at
     payments   index `listing`: <merchant>#<mode>#<shard>, <created_at>#<payment_id>
@@ -22,7 +22,7 @@
     limits     backlog#<gateway>               (none)                   what waits for a gateway
     limits     sweeper#<age>                   (none)                   how far the sweeper is
     limits     host#<merchant>#<host:port>     (none)                   proven to answer, until when
-    limits     probe#<merchant>                (none)                   who tries an unproven host
+    limits     probe#<merchant>#<new|slow>     (none)                   who tries an unproven host
     idempotency answer#<hash of an id>         (none)                   Powertools' record of a POST
 
 The payment's key is its derived id, so no partition is hot. The listing index takes one keys-only
@@ -32,9 +32,9 @@ an index's partition may grow without end, and a merchant with few payments woul
 empty day. The index of what is due is sparse: only what waits for a time has its keys, so a card
 payment that goes well never costs a write there. What is due and waits for a person all the same
 has a shard of its own, so that both the sweeper and the person find it. Webhooks that wait have
-shards of their own: an endpoint that fails for all of a merchant's payments delays no look-up. The
-outbox is sharded for the listing's reason and bucketed by minute, so that a range of time can be
-read by query.
+shards of their own, and a merchant two of them: an endpoint that fails for all of a merchant's
+payments delays no look-up, and few other merchants. The outbox is sharded for the listing's reason
+and bucketed by minute, so that a range of time can be read by query.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ WEBHOOKS_QUEUE = "webhooks"
 INBOX_QUEUE = "gateway-events"
 SWITCHES = "switches"
 DUE_SHARDS = 16
+MERCHANT_SHARDS = 2
+"""Of those for webhooks that are due, how many one merchant's stand in."""
 WATCHED_SHARD = 16
 """One more shard of what is due: payments that a person should look at meanwhile."""
 
@@ -98,15 +100,27 @@ def webhooks_partition(shard: int) -> str:
     return f"webhooks#{shard:02d}"
 
 
-def webhook_due_key(at: datetime, *subject: str) -> tuple[str, str]:
-    """Partition and sort key of a webhook that waits."""
-    shard = spread("#".join(subject), DUE_SHARDS)
+def webhook_due_key(at: datetime, merchant_id: str, *subject: str) -> tuple[str, str]:
+    """Partition and sort key of a webhook that waits.
+
+    A merchant has two neighbouring shards: its own by its id, and half of its webhooks stand in
+    the next. One whose endpoint fails for all of its payments fills these two, and stands before
+    the others' in them alone; in all sixteen it would stand before everybody's. Two and not one,
+    because two in three of those who share a shard with it have their other one free, and the turn,
+    part of the subject, changes which: what stands behind in one turn is free of it in another.
+    """
+    subject = (merchant_id, *subject)
+    first = spread(merchant_id, DUE_SHARDS)
+    shard = (first + spread("#".join(subject), MERCHANT_SHARDS)) % DUE_SHARDS
     return webhooks_partition(shard), "#".join((to_text(at), WEBHOOKS_QUEUE, *subject))
 
 
-def stopped_endpoint_key(since: datetime, endpoint_id: str) -> tuple[str, str]:
-    """Partition and sort key, in the same index, of an endpoint that gets nothing any more."""
-    return STOPPED_ENDPOINTS, f"{to_text(since)}#{endpoint_id}"
+def stopped_endpoint_key(merchant_id: str, since: datetime, endpoint_id: str) -> tuple[str, str]:
+    """Partition and sort key, in the same index, of an endpoint that gets nothing any more.
+
+    By merchant first, so that one's are found however many another has.
+    """
+    return STOPPED_ENDPOINTS, f"{merchant_id}#{to_text(since)}#{endpoint_id}"
 
 
 def watched_key(at: datetime, queue: str, *subject: str) -> tuple[str, str]:
@@ -181,6 +195,6 @@ def host(merchant_id: str, authority: str) -> str:
     return f"host#{merchant_id}#{authority}"
 
 
-def probe(merchant_id: str) -> str:
+def probe(merchant_id: str, turn: str) -> str:
     """Key of a merchant's turn to try a host that has not proven that it answers."""
-    return f"probe#{merchant_id}"
+    return f"probe#{merchant_id}#{turn}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -124,7 +126,7 @@ class OutboxStore:
         return read_event(answer["Item"]) if "Item" in answer else None
 
     def between(self, start: datetime, end: datetime) -> Iterator[Event]:
-        """Yield the events with start <= at < end, by minute and shard.
+        """Yield the events with start <= at < end, in the order of their times.
 
         Raises MalformedMessageError at a record that can not be read.
         """
@@ -157,26 +159,38 @@ class OutboxStore:
 
     def _items(self, start: datetime, end: datetime) -> Iterator[Item]:
         minute = start.replace(second=0, microsecond=0)
-        while minute < end:
-            for shard in range(keys.SHARDS):
-                yield from self._bucket(keys.outbox_partition(minute, shard), start, end)
-            minute += timedelta(minutes=1)
+        # A range of days is thousands of minutes, most of them empty: their queries go together.
+        with ThreadPoolExecutor(keys.SHARDS) as pool:
+            while minute < end:
+                requests = [self._request(minute, shard) for shard in range(keys.SHARDS)]
+                pages = pool.map(lambda request: call(self._dynamodb.query, **request), requests)
+                # Each shard is in order already, so that a page of each is all that is held.
+                shards = [
+                    self._bucket(request, page, start, end)
+                    for request, page in zip(requests, pages, strict=True)
+                ]
+                yield from heapq.merge(*shards, key=lambda item: item["sk"]["S"])
+                minute += timedelta(minutes=1)
 
-    def _bucket(self, partition: str, start: datetime, end: datetime) -> Iterator[Item]:
+    def _request(self, minute: datetime, shard: int) -> dict[str, Any]:
+        return {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": keys.outbox_partition(minute, shard)}},
+        }
+
+    def _bucket(
+        self, request: dict[str, Any], page: Any, start: datetime, end: datetime
+    ) -> Iterator[Item]:
         # The sort key begins with the event's time, in milliseconds, so judging the range needs
         # no reading of the events; an end inside a millisecond includes that millisecond.
         first, last = to_text(start), to_text(end + timedelta(microseconds=999))
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk",
-            "ExpressionAttributeValues": {":pk": {"S": partition}},
-        }
         while True:
-            page = call(self._dynamodb.query, **request)
             yield from (item for item in page["Items"] if first <= item["sk"]["S"] < last)
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+            page = call(self._dynamodb.query, **request)
 
 
 def _read_entry(item: Item) -> Event | Unreadable:

@@ -96,6 +96,8 @@ class Destination:
 
 def check_url(url: str, *, allow_loopback: bool = False) -> Destination:
     """Judge a webhook URL by its text alone; raise ForbiddenDestinationError with the rule."""
+    if not url:
+        raise ForbiddenDestinationError("the URL is empty: leave it out where there is none")
     if len(url) > MAX_URL_LENGTH:
         raise ForbiddenDestinationError(f"at most {MAX_URL_LENGTH} characters")
     if not _PRINTABLE.fullmatch(url) or "\\" in url:

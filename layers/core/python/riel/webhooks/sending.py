@@ -20,6 +20,8 @@ from riel.webhooks.wire import Wire, connect
 
 DEADLINE_SECONDS = 15.0
 """For the whole of an attempt: the name's look-up, connection, TLS, request, headers, body."""
+MAX_STATUS = 599
+"""RFC 9110, 15: there are five classes of status, whatever three digits an endpoint sends."""
 MAX_TEXT = 256
 """Characters of an answer that are kept."""
 USER_AGENT = f"Riel/{__version__} (Standard Webhooks)"
@@ -32,7 +34,7 @@ TLS_FAILED = "tls_failed"
 """The certificate is not good for the name, or the two sides could not agree."""
 DEADLINE_EXCEEDED = "deadline_exceeded"
 PROTOCOL_ERROR = "protocol_error"
-"""What came back is no HTTP answer, or its headers are larger than what is read."""
+"""What came back is no HTTP answer, or one without a status of HTTP's, or too large a head."""
 EVENT_EXPIRED = "event_expired"
 
 _WHOLE_SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -96,6 +98,8 @@ class WebhookClient:
             return Answer(0, PROTOCOL_ERROR)
         except OSError as error:
             return Answer(0, _why(error, deadline))
+        if response.status_code > MAX_STATUS:
+            return Answer(0, PROTOCOL_ERROR)
         wait = dict(response.headers).get(b"retry-after", b"").decode("latin-1")
         return Answer(response.status_code, "", retry_after(wait, now), text)
 
