@@ -405,7 +405,7 @@ DEATHS = st.none() | st.sampled_from(
 _numbers: Iterator[int] = count()
 
 
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(
     acts=st.lists(st.tuples(st.sampled_from(ACTS), DEATHS), max_size=14),
     answers=st.lists(st.sampled_from([200, 500, 302, 410]), max_size=10),
