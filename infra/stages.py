@@ -195,7 +195,7 @@ LOCAL: Final = Stage(
             "gateway-events": _local_queue("processor", visibility_seconds=25, max_concurrency=2),
             # A webhook may wait in it for its slow endpoint's next attempt.
             "webhooks": _local_queue(
-                "webhook-sender", visibility_seconds=30, max_concurrency=4, age_alarm_seconds=300
+                "webhook-sender", visibility_seconds=30, max_concurrency=8, age_alarm_seconds=300
             ),
         }
     ),

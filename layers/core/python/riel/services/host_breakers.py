@@ -2,7 +2,7 @@
 
 A worker whose batch holds one endpoint that hangs is busy for all, and a merchant can have as many
 hosts as its DNS has names. So of a merchant's hosts that are new, one is tried at a time, by one
-attempt, whatever the number of environments; whoever has not ended within five seconds is waited
+attempt, whatever the number of environments; whoever has not ended within eight seconds is waited
 for no longer. Of those that were slow when they were tried last, one is tried at a time too, in a
 turn of their own, so that they hold up no new one. One attempt that ends promptly proves a host for
 a day: by any status, and by a refusal too, for what ends at once holds up nobody. Several slow ones
@@ -39,9 +39,9 @@ UNPROVEN_KNOWN_SECONDS = 1
 TAKEN_KNOWN_SECONDS = 0.5
 """Somebody else's probe: a crowd that waits for it asks the table but twice a second."""
 MAX_HOSTS = 1_000
-LEASES = {NEW: timedelta(seconds=5), SLOW: timedelta(seconds=DEADLINE_SECONDS + 5)}
+LEASES = {NEW: timedelta(seconds=8), SLOW: timedelta(seconds=DEADLINE_SECONDS + 5)}
 """A slow host's is longer than any attempt: after it the worker has died. Of new hosts that hang
-three are tried at once at most, so the next one need not wait for a whole attempt."""
+two are tried at once at most, so the next one need not wait for a whole attempt."""
 FREE_MISSES = 4
 """After which a host rests between two tries: a delivery's first retries come by their schedule."""
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=1)
