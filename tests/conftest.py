@@ -110,6 +110,17 @@ def engine_aws(platform: LocalPlatform) -> Aws:
     return Aws(platform.state.aws_endpoint)
 
 
+@pytest.fixture
+def no_dead_letters(platform: LocalPlatform, engine_aws: Aws) -> Iterator[None]:
+    """Empty every dead-letter queue of the shared stage, before a test and after it."""
+    dead = [url for name, url in platform.state.queues.items() if name.endswith("-dlq")]
+    for url in dead:
+        engine_aws.queues.purge_queue(QueueUrl=url)
+    yield
+    for url in dead:
+        engine_aws.queues.purge_queue(QueueUrl=url)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the engine, so that `-m "not engine"` is a quick run.
 

@@ -21,6 +21,7 @@ from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint, running_endpoint
 
 NAMES = Names("local")
+pytestmark = pytest.mark.usefixtures("no_dead_letters")
 
 
 def note_times(endpoint: Endpoint) -> list[float]:

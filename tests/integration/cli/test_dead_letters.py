@@ -18,6 +18,7 @@ from tests.endpoint import Endpoint
 from tests.integration.cli.conftest import Riel
 
 OUTBOX = Names("local").table("outbox")
+pytestmark = pytest.mark.usefixtures("no_dead_letters")
 
 
 def dead_letters(platform: LocalPlatform, aws: Aws, name: str) -> Queue:

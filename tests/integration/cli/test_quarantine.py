@@ -25,6 +25,7 @@ from tests.end_to_end.client import Merchant, until
 from tests.integration.cli.conftest import Riel
 
 WHY = "the payment was settled by hand"
+pytestmark = pytest.mark.usefixtures("no_dead_letters")
 
 
 @pytest.fixture

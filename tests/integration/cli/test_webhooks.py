@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from infra.local.platform import LocalPlatform
 from riel.ids import event_id
 from tests.end_to_end.client import Merchant, until
 from tests.endpoint import Endpoint
 from tests.integration.cli.conftest import Riel
+
+pytestmark = pytest.mark.usefixtures("no_dead_letters")
 
 
 def delivery(riel: Riel, payment_id: str) -> dict[str, Any]:
