@@ -50,8 +50,6 @@ LONGEST_COPY_SECONDS = 30
 """What waits for longer is held, so that the delivery says when it is tried next."""
 SHORTEST_HOLD, LONGEST_HOLD = timedelta(minutes=1), timedelta(hours=1)
 CLOCKS_DIFFER = timedelta(seconds=1)
-TOO_OLD_FACTOR, TOO_OLD_SLACK = 1.5, timedelta(hours=1)
-"""A delivery that is older than so many schedules and this is held no longer: it has failed."""
 RECORD_ATTEMPTS = 3
 _NOT_THE_ENDPOINT = (sending.EVENT_EXPIRED, SENDER_ENDED)
 """Errors that say nothing about whether the endpoint works."""
@@ -108,15 +106,7 @@ def _failed_before(app: App, webhook: Webhook, delivery: Delivery, receives: int
 
 
 def _stopped(app: App, delivery: Delivery) -> str:
-    failed = replace(
-        delivery,
-        state=FAILED,
-        failure=ENDPOINT_STOPPED,
-        turn=delivery.turn + 1,
-        next_at=None,
-        due_at=None,
-    )
-    app.deliveries.save(delivery, failed)
+    app.deliveries.save(delivery, delivery.given_up(ENDPOINT_STOPPED))
     count("WebhookNotSent")
     return "failed: the endpoint is stopped"
 
@@ -307,20 +297,13 @@ def _put_off(app: App, webhook: Webhook, delivery: Delivery, seconds: float, why
 
 
 def _is_too_old(app: App, delivery: Delivery) -> bool:
-    whole = timedelta(seconds=sum(app.config.webhook_retry_seconds))
-    return app.clock() - delivery.event_at > TOO_OLD_FACTOR * whole + TOO_OLD_SLACK
+    age = app.clock() - delivery.event_at
+    return age > schedule.longest_life(app.config.webhook_retry_seconds)
 
 
 def _give_up(app: App, delivery: Delivery) -> str:
     """End a delivery that waits for its turn for longer than its attempts should have taken."""
-    failed = replace(
-        delivery,
-        state=FAILED,
-        failure=OUT_OF_ATTEMPTS,
-        turn=delivery.turn + 1,
-        next_at=None,
-        due_at=None,
-    )
+    failed = delivery.given_up(OUT_OF_ATTEMPTS)
     saved = app.deliveries.save(delivery, failed)
     # Not saved it may be all the same: a call is repeated when its answer is lost.
     if saved or app.deliveries.get(delivery.payment_id, delivery.event_id) == failed:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from riel.errors import NotFoundError, StoreUnavailableError
 from riel.ids import endpoint_id
-from riel.services.deliver_webhook import TOO_OLD_FACTOR, TOO_OLD_SLACK
 from riel.store.endpoints import Endpoint
 from riel.store.keys import OUTBOX_LIFE, STOPPED_ENDPOINTS
+from riel.webhooks.schedule import longest_life
 
 if TYPE_CHECKING:
     from riel.app import App
@@ -50,8 +50,7 @@ def missed_since(endpoint: Endpoint, retry_seconds: Sequence[int], now: datetime
     Not the stop: what waited for its next attempt then is as old as a delivery can become.
     """
     since = endpoint.failing_since or endpoint.stopped_at or now
-    longest = TOO_OLD_FACTOR * timedelta(seconds=sum(retry_seconds)) + TOO_OLD_SLACK
-    return max(since - longest, now - OUTBOX_LIFE)
+    return max(since - longest_life(retry_seconds), now - OUTBOX_LIFE)
 
 
 def resume_endpoint(app: App, merchant_id: str, url: str) -> Endpoint:

@@ -90,6 +90,12 @@ class Delivery:
             due_at=None,
         )
 
+    def given_up(self, failure: str) -> Delivery:
+        """Return it failed, without one more attempt; its turn is over."""
+        return replace(
+            self, state=FAILED, failure=failure, turn=self.turn + 1, next_at=None, due_at=None
+        )
+
     def beside(self, attempt: Attempt) -> Delivery:
         """Return it with an attempt that was overtaken: on record, and of no consequence."""
         tried = self.after(attempt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from random import Random
 
 JITTER = 0.2
@@ -23,3 +25,8 @@ def next_delay(
     if retry_after is not None:
         wait = max(wait, min(retry_after, MAX_RETRY_AFTER_SECONDS))
     return wait
+
+
+def longest_life(schedule: Sequence[int]) -> timedelta:
+    """How old a delivery can become that waits for its turns: the schedule, and half of it more."""
+    return 1.5 * timedelta(seconds=sum(schedule)) + timedelta(hours=1)
