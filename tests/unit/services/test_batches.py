@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from threading import Event, current_thread
+from threading import Event, Semaphore, current_thread
 from typing import Any
 
 import pytest
@@ -91,6 +91,37 @@ def test_what_fails_or_is_not_started_is_not_abandoned() -> None:
     assert failed(Batches(work, seconds_needed=0.1).run(batch("a"), ending(60))) == {"a"}
     assert failed(Batches(work, seconds_needed=90).run(batch("b"), ending(60))) == {"b"}
     assert abandoned() == 0
+
+
+def test_fc_45_all_are_begun_before_the_first_is_waited_for() -> None:
+    all_others = Semaphore(0)
+
+    def work(body: Any, _record: object) -> str:
+        if body["payment_id"] != "first":
+            all_others.release()
+            return "done"
+        for _ in range(WIDTH - 1):
+            assert all_others.acquire(timeout=PATIENCE_SECONDS)
+        return "done last"
+
+    names = ["first", *(f"other-{n}" for n in range(WIDTH - 1))]
+    answer = Batches(work, seconds_needed=0.1).run(batch(*names), ending(2 * PATIENCE_SECONDS))
+
+    assert failed(answer) == set()
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_message_that_is_in_a_batch_twice_fails_when_either_does(failing: int) -> None:
+    def work(_body: Any, record: Any) -> str:
+        if record.receipt_handle == "fails":
+            raise LookupError("one of the two")
+        return "done"
+
+    event = batch("twice", "twice")
+    for n, record in enumerate(event["Records"]):
+        record["receiptHandle"] = "fails" if n == failing else "well"
+
+    assert failed(Batches(work, seconds_needed=0.1).run(event, ending(60))) == {"twice"}
 
 
 def test_threads_are_kept_from_batch_to_batch_while_all_is_well() -> None:

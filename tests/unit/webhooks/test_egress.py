@@ -46,7 +46,7 @@ def test_an_empty_one_is_called_empty(allow_loopback: bool) -> None:
 @pytest.mark.parametrize(
     "url", [*FORBIDDEN, "https://exämple.com/", "https://a b.com/", "https://a.com/\n"]
 )
-def test_forbidden_by_its_text(url: str) -> None:
+def test_fc_70_forbidden_by_its_text(url: str) -> None:
     with pytest.raises(ForbiddenDestinationError):
         check_url(url)
     with pytest.raises(ForbiddenDestinationError):

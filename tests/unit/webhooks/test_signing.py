@@ -63,7 +63,7 @@ def test_a_vector_made_by_hand() -> None:
     assert sign(secret, "evt_1", 1776427200, body) == by_hand
 
 
-def test_an_attempt_carries_the_time_of_the_attempt_in_seconds() -> None:
+def test_fc_72_an_attempt_carries_the_time_of_the_attempt_in_seconds() -> None:
     sent_at = datetime(2026, 4, 17, 12, 0, 0, 999_000, tzinfo=UTC)
 
     sent = headers([WEBHOOK_SECRET], "evt_1", sent_at, b"{}")

@@ -7,7 +7,6 @@ clock, randomness or clients instead.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import boto3
 from botocore.config import Config as BotoConfig
 
-from riel import __version__
+from riel import __version__, threads
 from riel.clock import Clock, utc_now
 from riel.config import Config
 from riel.store.limits import LimitStore
@@ -93,7 +92,7 @@ class App:
         self._aws = dict(aws or {})
         self._session = boto3.session.Session()
         # Clients may be shared between threads; making two of them at once may not.
-        self._making = threading.Lock()
+        self._making = threads.Lock()
 
     @classmethod
     def from_environment(cls) -> App:

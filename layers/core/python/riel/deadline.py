@@ -12,8 +12,9 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from threading import Lock, Timer
 from typing import Any
+
+from riel import threads
 
 
 class Deadline:
@@ -22,7 +23,7 @@ class Deadline:
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
         self._guard: socket.socket | None = None
-        self._lock = Lock()
+        self._lock = threads.Lock()
 
     @property
     def remaining(self) -> float:
@@ -37,9 +38,7 @@ class Deadline:
     @contextlib.contextmanager
     def enforced(self) -> Iterator[None]:
         """Cut the watched connection when the time is up, until the block ends."""
-        timer = Timer(self.remaining, self._cut)
-        timer.daemon = True
-        timer.start()
+        timer = threads.after(self.remaining, self._cut)
         try:
             yield
         finally:

@@ -1,27 +1,26 @@
 """A batch of queue messages, side by side: one slow or poisonous record stands alone.
 
-Powertools' asynchronous batch processor keeps the books (which record failed); the work itself is
-blocking, so it runs in threads of our own, because asyncio's default pool is only a few wide on
-Lambda. Nothing is started that can not end before the function's deadline: it goes back instead.
-What does not end all the same is abandoned with its thread, and the next batch gets new ones.
+All records are begun at once, each in a thread of its own; then Powertools' batch processor asks
+for them one after another and keeps the books (which record failed). Nothing is started that can
+not end before the function's deadline: it goes back instead. What does not end all the same is
+abandoned with its thread, and the next batch gets new ones.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import (
-    AsyncBatchProcessor,
+    BatchProcessor,
     EventType,
-    async_process_partial_response,
+    process_partial_response,
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from riel import threads
 from riel.errors import MalformedMessageError
 from riel.observability import count, logger
 
@@ -43,27 +42,28 @@ class Batches:
         """`seconds_needed` is the longest that one message may take."""
         self._work = work
         self._seconds_needed = seconds_needed
-        self._threads = ThreadPoolExecutor(WIDTH)
+        self._pool = threads.pool(WIDTH)
 
     def run(self, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Do all messages of a batch; the answer is a partial batch response."""
         if not event["Records"]:  # an operator, or a stage that warms its workers up
             return {"batchItemFailures": []}
-        works: dict[str, Future[str]] = {}
+        records = [SQSRecord(record) for record in event["Records"]]
+        works = [self._pool.submit(self._do, record, context) for record in records]
+        # By their order, not by their ids: SQS may put one message into a batch twice.
+        in_turn = iter(works)
 
-        async def one(record: SQSRecord) -> str:
-            work = self._threads.submit(self._do, record, context)
-            works[record.message_id] = work
+        def done(record: SQSRecord) -> str:
             # Whoever is not done by then is reported as failed, so that the answer for its
             # siblings is not lost with the function.
             rest = context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
-            done = asyncio.shield(asyncio.wrap_future(work))
-            return await asyncio.wait_for(done, max(rest, 0))
+            return next(in_turn).result(max(rest, 0))
 
         # A whole batch that fails is still a batch of failed messages, not a failed function.
-        processor = AsyncBatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
-        answer = async_process_partial_response(event, one, processor, context)
-        if abandoned := [name for name, work in works.items() if not work.done()]:
+        processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+        answer = process_partial_response(event, done, processor, context)
+        both = zip(records, works, strict=True)
+        if abandoned := [record.message_id for record, work in both if not work.done()]:
             self._leave_threads(abandoned)
         return dict(answer)
 
@@ -71,8 +71,8 @@ class Batches:
         # Whoever still works there may never end, and the next batch must not wait for it.
         count("MessageAbandoned", len(abandoned))
         logger.error("messages abandoned", extra={"message_ids": abandoned})
-        self._threads.shutdown(wait=False)
-        self._threads = ThreadPoolExecutor(WIDTH)
+        self._pool.shutdown(wait=False)
+        self._pool = threads.pool(WIDTH)
 
     def _do(self, record: SQSRecord, context: LambdaContext) -> str:
         if context.get_remaining_time_in_millis() < self._seconds_needed * 1000:

@@ -6,8 +6,9 @@ environment learns for itself, in memory; nothing depends on it but the pace.
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
+
+from riel import threads
 
 
 class Breaker:
@@ -17,7 +18,7 @@ class Breaker:
         """`failures` in a row open it."""
         self._failures = failures
         self._cool_down = cool_down
-        self._lock = threading.Lock()
+        self._lock = threads.Lock()
         self._in_a_row = 0
         self._shut_until: datetime | None = None
 

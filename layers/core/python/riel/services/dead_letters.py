@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from riel import threads
 from riel.domain.payment import Payment
 from riel.errors import MalformedMessageError
 from riel.store.items import decode
@@ -94,7 +94,7 @@ def receive_each(
 
 def give_back(source: DeadLetterQueue, held: Mapping[str, Received]) -> None:
     """Make messages visible again at once."""
-    with ThreadPoolExecutor(8) as pool:
+    with threads.pool(8) as pool:
         list(pool.map(lambda message: source.queue.give_back(message.receipt, 0), held.values()))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from riel import threads
 from riel.errors import StoreUnavailableError
 from riel.observability import count, logger
 from riel.store.secrets import Secret
@@ -34,7 +34,7 @@ class GatewaySecrets:
         self._app = app
         self._known: dict[str, _Known] = {}
         self._asked_at: dict[str, datetime] = {}
-        self._reading = threading.Lock()
+        self._reading = threads.Lock()
 
     def accepted(self, max_age_seconds: int = READ_EVERY_SECONDS) -> tuple[str, ...]:
         """Return the secrets that the simulated gateways may sign by, the present one first.

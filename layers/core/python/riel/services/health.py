@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from riel import __version__
+from riel import __version__, threads
 from riel.errors import StoreUnavailableError
 from riel.services.switches import NAMES
 
@@ -26,9 +25,9 @@ def check_health(app: App) -> dict[str, Any]:
         "limits": lambda: app.limits.reach(),  # noqa: PLW0108
     }
     # Side by side: calls that hang one after another would outlast the function.
-    with ThreadPoolExecutor(len(reads) + 1) as threads:
-        switches = threads.submit(_switches, app)
-        checks = dict(zip(reads, threads.map(_check, reads.values()), strict=True))
+    with threads.pool(len(reads) + 1) as pool:
+        switches = pool.submit(_switches, app)
+        checks = dict(zip(reads, pool.map(_check, reads.values()), strict=True))
     is_ok = all(result == "ok" for result in checks.values())
     return {
         "status": "ok" if is_ok else "unavailable",

@@ -16,11 +16,11 @@ same (metric `WebhookHostUnknown`): isolation is worth less than delivery.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from riel import threads
 from riel.domain.instants import epoch_milliseconds
 from riel.errors import StoreUnavailableError
 from riel.observability import count, logger
@@ -97,7 +97,7 @@ class HostBreakers:
         self._in_a_row: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, IN_A_ROW_SECONDS)
         self._slow: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, IN_A_ROW_SECONDS)
         self._doubted: ExpiringCache[int] = ExpiringCache(MAX_HOSTS, KNOWN_SECONDS)
-        self._lock = threading.Lock()
+        self._lock = threads.Lock()
 
     def admit(self, merchant_id: str, authority: str) -> Admission:
         """Ask before an attempt. Whoever may go tells by `note` how long it took."""

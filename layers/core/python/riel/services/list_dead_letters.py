@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from riel import threads
 from riel.domain.payment import Payment
 from riel.domain.refund import Refund
 from riel.errors import MalformedMessageError
@@ -45,7 +45,7 @@ def list_dead_letters(app: App, source: DeadLetterQueue, limit: int = 500) -> li
     finally:
         give_back(source, held)
     messages = sorted(held.values(), key=sent_at_of)
-    with ThreadPoolExecutor(8) as pool:
+    with threads.pool(8) as pool:
         return list(pool.map(lambda message: explain(app, source, message), messages))
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from riel import threads
 from riel.domain.money import Money
 from riel.domain.payment import Attention, Payment, Status, waits_since, waits_why
 from riel.domain.refund import Refund
@@ -48,7 +48,7 @@ def list_reviews(app: App, limit: int, why: str = "") -> list[Review]:
     """
     partitions = [review_partition(one) for one in ([why] if why else WHYS)]
     waiting = [one for part in (*partitions, _WATCHED) for one in app.due.waiting(part, limit)]
-    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+    with threads.pool(READ_AT_ONCE) as pool:
         found = list(pool.map(lambda one: _review(app, one), waiting))
     wanted = (one for one in found if one and why in ("", one.why))
     return sorted(wanted, key=lambda one: (one.since, one.payment_id))

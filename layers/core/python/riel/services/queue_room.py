@@ -8,8 +8,8 @@ gateway is down its steps wait as delayed copies, which leave no other trace.
 from __future__ import annotations
 
 from collections.abc import Collection
-from threading import Lock
 
+from riel import threads
 from riel.store.limits import count_visible, count_waiting
 from riel.store.queues import Queue
 
@@ -26,7 +26,7 @@ class QueueRoom:
         """`delayed_is_known` are the URLs of queues whose delayed messages nobody misses."""
         self._delayed_is_known = delayed_is_known
         self._left: dict[str, int] = {}
-        self._lock = Lock()
+        self._lock = threads.Lock()
 
     def take(self, queue: Queue, messages: int) -> int:
         """Take room for up to so many messages; return for how many there is.

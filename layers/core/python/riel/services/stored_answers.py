@@ -41,7 +41,8 @@ Work = Callable[[], dict[str, Any]]
 class StoredAnswers:
     """The idempotency table, one for all routes: the record's id carries the route."""
 
-    def __init__(self, app: App, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, app: App, sleep: Callable[[float], None] | None = None) -> None:
+        """`sleep` stands in for time.sleep."""
         self.idempotency = IdempotencyConfig(
             event_key_jmespath="id",
             payload_validation_jmespath="fingerprint",
@@ -79,7 +80,7 @@ class StoredAnswers:
                     "this Idempotency-Key was used with another body"
                 ) from error
             except (IdempotencyAlreadyInProgressError, IdempotencyInconsistentStateError):
-                self._sleep(wait)
+                (self._sleep or time.sleep)(wait)
             except IdempotencyPersistenceLayerError as error:
                 raise _unwrapped(error) from error
             else:

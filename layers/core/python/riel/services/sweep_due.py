@@ -7,11 +7,11 @@ the claim and the inbox absorb. Whoever acts on the message takes the item out o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from riel import threads
 from riel.deadline import Deadline
 from riel.observability import count
 from riel.services.queue_room import QueueRoom, Share
@@ -79,7 +79,7 @@ def _sweep(
     now = app.clock()
     # Built here: threads share them, and may not race to make them.
     _ = app.due, app.payments_queue, app.webhooks_queue
-    with ThreadPoolExecutor(SHARDS_AT_ONCE) as pool:
+    with threads.pool(SHARDS_AT_ONCE) as pool:
         done = list(
             pool.map(lambda one: _sweep_shard(app, one[0], one[1], now, deadline), partitions)
         )

@@ -6,10 +6,10 @@ nobody can read stays as it was known last: a store that is down must not stop p
 
 from __future__ import annotations
 
-import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from riel import threads
 from riel.domain.payment import Method
 from riel.errors import FieldProblem, InvalidRequestError, StoreUnavailableError
 from riel.gateways.registry import CAPABILITIES
@@ -35,7 +35,7 @@ class Switches:
         self._app = app
         self._known: dict[str, Switch] = {}
         self._asked_at: datetime | None = None
-        self._reading = threading.Lock()
+        self._reading = threads.Lock()
 
     def is_on(self, name: str) -> bool:
         """Judge one switch; read at most every `READ_EVERY_SECONDS`, failures included."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime, timedelta
-from threading import Lock
 from typing import Generic, TypeVar
+
+from riel import threads
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ class ExpiringCache(Generic[T]):
         self._size = size
         self._life = timedelta(seconds=seconds)
         self._entries: OrderedDict[str, tuple[datetime, T]] = OrderedDict()
-        self._lock = Lock()
+        self._lock = threads.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from riel import threads
 from riel.domain.events import Event
 from riel.domain.instants import from_text, to_text
 from riel.errors import MalformedMessageError
@@ -160,7 +160,7 @@ class OutboxStore:
     def _items(self, start: datetime, end: datetime) -> Iterator[Item]:
         minute = start.replace(second=0, microsecond=0)
         # A range of days is thousands of minutes, most of them empty: their queries go together.
-        with ThreadPoolExecutor(keys.SHARDS) as pool:
+        with threads.pool(keys.SHARDS) as pool:
             while minute < end:
                 requests = [self._request(minute, shard) for shard in range(keys.SHARDS)]
                 pages = pool.map(lambda request: call(self._dynamodb.query, **request), requests)

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import re
 import socket
-import unicodedata
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from threading import Thread
 from urllib.parse import quote
 
+from riel import threads
 from riel.errors import ForbiddenDestinationError, UnavailableError
 
 MAX_URL_LENGTH = 2_048
@@ -119,7 +117,10 @@ def resolve(destination: Destination, resolver: Resolver, seconds: float) -> lis
     does not resolve within `seconds` (DNS trouble passes; a forbidden address does not).
     """
     try:
-        addresses = _asked(destination, resolver).result(timeout=seconds)
+        # In a thread of its own, because the system's resolver knows no deadline. One that hangs
+        # is left behind; it holds up neither this attempt nor the worker's end.
+        asked = threads.start(lambda: resolver(destination.host, destination.port), "resolver")
+        addresses = asked.result(timeout=seconds)
     except (OSError, UnicodeError) as error:
         raise UnavailableError(f"the name does not resolve: {error}") from error
     if not addresses:
@@ -160,23 +161,6 @@ def is_loopback(text: str) -> bool:
     return text in ("127.0.0.1", "::1")
 
 
-def _asked(destination: Destination, resolver: Resolver) -> Future[list[str]]:
-    """Ask in a thread of its own, because the system's resolver knows no deadline.
-
-    One that hangs is left behind; it holds up neither this attempt nor the worker's end.
-    """
-    answer: Future[list[str]] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(resolver(destination.host, destination.port))
-        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
-            answer.set_exception(error)
-
-    Thread(target=ask, name="resolver", daemon=True).start()
-    return answer
-
-
 def _public_host(authority: str) -> str:
     if "@" in authority or "%" in authority:
         raise ForbiddenDestinationError("no user info and no escapes in the host")
@@ -215,6 +199,8 @@ def _is_disguised(punycode: str) -> bool:
 
     That is another spelling of ASCII, an invisible character, or nothing that can be decoded.
     """
+    import unicodedata  # noqa: PLC0415 - a library of a megabyte, and such names are rare
+
     try:
         text = punycode.encode().decode("punycode")
     except UnicodeError:
