@@ -14,7 +14,7 @@ SECONDS_HELD = 60
 """Longer than any attempt; the test itself lets go sooner."""
 
 
-def test_a_merchants_endpoint_that_hangs_holds_one_connection_and_no_other_merchants_webhooks(
+def test_fc_71_an_endpoint_that_hangs_holds_one_connection_and_no_other_merchants_webhooks(
     platform: LocalPlatform,
 ) -> None:
     app, held, let_go = open_app(platform), Connections(), Event()

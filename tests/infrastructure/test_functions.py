@@ -141,7 +141,7 @@ def test_the_functions_read_their_settings_as_the_stage_means_them(
     assert sender.webhook_key == Names(stage.name).webhook_key
 
 
-def test_every_gateway_of_a_route_but_the_first_has_a_payments_queue_of_its_own(
+def test_fc_45_every_gateway_of_a_route_but_the_first_has_a_payments_queue_of_its_own(
     templates: Templates, stage: Stage
 ) -> None:
     routes = parse_routes(stage.gateways.routes)
@@ -204,7 +204,7 @@ def test_on_aws_every_function_is_traced_and_has_both_layers(aws_templates: Temp
         assert len(function["Layers"]) == 2
 
 
-def test_a_lease_outlasts_the_function_and_the_function_its_gateway(stage: Stage) -> None:
+def test_fc_36_a_lease_outlasts_the_function_and_the_function_its_gateway(stage: Stage) -> None:
     timeout = stage.functions["processor"].timeout_seconds
     assert stage.gateways.timeout_seconds < timeout <= stage.lease_seconds
 
@@ -214,7 +214,7 @@ def test_the_api_answers_before_api_gateway_gives_up(stage: Stage) -> None:
         assert stage.functions[name].timeout_seconds < 30
 
 
-def test_the_outbox_stream_never_waits_for_one_bad_record(
+def test_fc_59_the_outbox_stream_never_waits_for_one_bad_record(
     templates: Templates, stage: Stage
 ) -> None:
     mapping = templates.stream_mapping()
@@ -235,7 +235,7 @@ def test_the_outbox_stream_never_waits_for_one_bad_record(
     assert dead_letters["QueueName"] == Names(stage.name).dead_letter_queue("outbox-relay")
 
 
-def test_queues_are_read_in_bounded_parallel_with_partial_failures(
+def test_fc_45_queues_are_read_in_bounded_parallel_with_partial_failures(
     templates: Templates, stage: Stage
 ) -> None:
     names, mappings = Names(stage.name), templates.queue_mappings()

@@ -59,7 +59,7 @@ def test_the_tables_are_deployed_before_what_uses_them(
     ]
 
 
-def test_two_calls_that_hang_leave_the_api_its_time_to_answer_503(stage: Stage) -> None:
+def test_fc_64_two_calls_that_hang_leave_the_api_its_time_to_answer_503(stage: Stage) -> None:
     """The API key and the transaction: a database that accepts and never answers."""
     # botocore's standard mode pauses up to 1, 2, 4, … seconds before each further attempt.
     pauses = sum(2**n for n in range(MAX_ATTEMPTS - 1))

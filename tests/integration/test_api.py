@@ -94,6 +94,14 @@ def test_fc_05_another_merchant_may_use_the_same_key(api: Api, app: App) -> None
     assert foreign["json"] == unknown["json"], "FC-24: a foreign id answers like an unknown one"
 
 
+def test_fc_07_a_repeat_that_is_spelled_otherwise_is_a_repeat(api: Api) -> None:
+    first = api.post("fc-07", '{"amount":"100.5","currency":"MXN"}')
+    again = api.post("fc-07", ' { "currency" : "MXN",\n "amount" : "100.50" } ')
+
+    assert (again["statusCode"], again["body"]) == (202, first["body"])
+    assert again["headers"]["Idempotent-Replayed"] == "true"
+
+
 def test_fc_10_a_request_that_failed_validation_leaves_its_key_free(api: Api, aws: Any) -> None:
     refused = api.post("fc-10", {"amount": 10.1, "currency": "MXN"})
     accepted = api.post("fc-10")
@@ -114,6 +122,7 @@ def test_fc_15_and_16_a_key_is_taken_for_ever(api: Api, clock: FakeClock) -> Non
 
     assert again["body"] == first["body"]
     assert (other["statusCode"], other["json"]["code"]) == (422, "idempotency_key_reused")
+    assert "100.50" not in other["body"], "FC-03: nothing of the first request is told"
 
 
 def test_fc_13_killed_after_the_commit_the_retry_gets_the_202(
@@ -209,11 +218,13 @@ def test_an_unknown_api_key_is_refused_before_the_body_is_read(api: Api, key: st
         ({"content-type": "application/json; charset=utf-16"}, 415),
     ],
 )
-def test_the_body_must_be_announced_as_json(api: Api, headers: dict[str, str], status: int) -> None:
+def test_fc_22_the_body_must_be_announced_as_json(
+    api: Api, headers: dict[str, str], status: int
+) -> None:
     assert api.post("k", None, **headers)["statusCode"] == status
 
 
-def test_a_body_over_the_limit_is_413(api: Api) -> None:
+def test_fc_21_and_22_a_body_over_the_limit_is_413(api: Api) -> None:
     body = {**GOOD, "description": "x" * 70_000}
 
     assert api.post("k", body)["statusCode"] == 413

@@ -1,7 +1,4 @@
-"""What a careless or hostile caller sends, and the exact refusal: FC-08, FC-11, FC-18 to FC-24.
-
-FC-16b (a refund's key after its record is gone) has no test: there are no refunds yet.
-"""
+"""What a careless or hostile caller sends, and the exact refusal: FC-08, FC-11, FC-18 to FC-26."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from functions.api.reference import docs_page
 from riel.app import App
 from riel.errors import RateLimitedError
 from riel.services.merchants import seed_merchant
+from tests.builders import API_KEY
 from tests.integration.test_api import GOOD, Api, count_payments
 
 
@@ -59,20 +57,22 @@ def test_fc_11_what_was_refused_at_the_door_leaves_the_key_free(
 
 
 @pytest.mark.parametrize(
-    ("fields", "code"),
+    ("fields", "code", "limit"),
     [
-        ({"amount": "9" * 13}, "amount_too_large"),
-        ({"amount": "9223372036854775808"}, "amount_too_large"),
-        ({"amount": 9223372036854775808}, "amount_too_large"),
-        ({"amount": 10**4_000}, "amount_too_large"),
-        ({"amount": "10000.01", "method": "oxxo"}, "amount_too_large"),
-        ({"amount": "9.99", "method": "oxxo"}, "amount_too_small"),
+        ({"amount": "9" * 13}, "amount_too_large", "at most 12 digits before the point"),
+        ({"amount": "9223372036854775808"}, "amount_too_large", "at most 12 digits"),
+        ({"amount": 9223372036854775808}, "amount_too_large", "at most 12 digits"),
+        ({"amount": 10**4_000}, "amount_too_large", "at most 12 digits"),
+        ({"amount": "10000.01", "method": "oxxo"}, "amount_too_large", "10000.00 MXN at most"),
+        ({"amount": "9.99", "method": "oxxo"}, "amount_too_small", "10.00 MXN or more"),
     ],
 )
 def test_fc_18_an_amount_beyond_a_limit_is_told_the_limit(
-    api: Api, aws: Any, fields: dict[str, Any], code: str
+    api: Api, aws: Any, fields: dict[str, Any], code: str, limit: str
 ) -> None:
     assert refused(api, aws, {**GOOD, **fields}) == {"amount": code}
+    (problem,) = api.post("k", {**GOOD, **fields})["json"]["errors"]
+    assert limit in problem["message"]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,7 @@ def test_fc_19_every_decimal_that_a_currency_has_is_taken(api: Api) -> None:
     "fields",
     [
         {"currency": "XXX"},
+        {"currency": "QQQ"},
         {"currency": "mxn"},
         {"currency": "BGN"},
         {"currency": "USD", "method": "oxxo"},
@@ -195,6 +196,28 @@ def test_fc_26_a_card_number_in_place_of_a_token_is_refused_and_not_repeated(
 
     assert refused(api, aws, body) == {"payment_method_token": "card_number_forbidden"}
     assert number not in api.post("k", body)["body"]
+
+
+def test_fc_26_no_log_holds_what_a_request_said(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither what was refused, nor what was in hand when a defect of ours came up."""
+    number = "4242424242424242"
+    said = {**GOOD, "description": "a private word", "metadata": {"k": "another one"}}
+
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("a defect")
+
+    with caplog.at_level("DEBUG"):
+        refused = api.post("k", {**GOOD, "metadata": {"card": number}})
+        monkeypatch.setattr(api.app.payments, "create", broken)
+        failed = api.post("k", said)
+    logged = str([vars(record) for record in caplog.records]) + caplog.text
+
+    assert (refused["statusCode"], failed["statusCode"]) == (422, 500)
+    assert "ZeroDivisionError" in logged
+    for word in (number, "a private word", "another one", API_KEY):
+        assert word not in logged
 
 
 @pytest.mark.parametrize("key", ["a\nb", "\u00e9", '" a"', '"a'])

@@ -270,7 +270,7 @@ def test_another_fingerprint_is_found_stored_and_in_flight(
     assert (answer["statusCode"], answer["json"]["code"]) == (422, "idempotency_key_reused")
 
 
-def test_a_throttled_payment_table_is_503_and_the_key_stays_free(
+def test_fc_64_a_throttled_payment_table_is_503_and_the_key_stays_free(
     api: Api, payment: Payment, aws: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttled(*_: Any) -> bool:

@@ -15,6 +15,7 @@ from riel.gateways.base import ChargeRequest, NotFound, Outcome
 from riel.observability import metrics
 from riel.services.process_payment import Step, process_payment
 from tests.builders import NOON, FakeClock, FakeGateway, make_app, seed_demo, store_payment
+from tests.integration.inbox import counted
 from tests.timeline import Timeline
 
 TIMEOUT_SECONDS = 8
@@ -71,11 +72,13 @@ def test_fc_32_what_stays_unknown_goes_to_review_within_the_schedule_and_is_neve
     app: App, deaf: Deaf, timeline: Timeline, clock: FakeClock
 ) -> None:
     payment = store_payment(app)
+    metrics.clear_metrics()
 
     timeline.run(Step(payment.payment_id))
 
     after = stored(app, payment)
     assert (after.status, after.history[-1].cause) == ("in_review", "outcome_unknown")
+    assert counted("PaymentInReview") == 1, "an alarm"
     assert len(deaf.sent) == 2
     assert len({request.key for request in deaf.sent}) == 1, "one key for every resend"
     assert deaf.look_ups, "it was looked for after the last send"

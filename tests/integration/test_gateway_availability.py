@@ -63,6 +63,26 @@ def test_fc_33_an_unavailable_gateway_defers_with_growing_waits_and_uses_up_no_r
     assert timeline.dead == []
 
 
+def test_fc_33_what_was_refused_at_once_does_not_come_again_at_once(
+    aws: Any, clock: FakeClock
+) -> None:
+    gateway = Down(clock, seconds=30)
+    waits = (60,)
+    timeline = stage(
+        aws, clock, gateway, routes="card=simulator", breaker_failures=99,
+        gateway_retry_seconds=waits,
+    )  # fmt: skip
+    for number in range(20):
+        payment = store_payment(timeline.app, idempotency_key=f"k{number}")
+        process_payment(timeline.app, Step(payment.payment_id), receives=1)
+
+    delays = [delay for _queue, _body, delay in timeline.sent]
+
+    assert len(delays) == 20
+    assert 30 <= min(delays) < 45
+    assert 75 < max(delays) <= 90
+
+
 def test_fc_33_nothing_gives_up_on_a_gateway_that_is_down_for_a_day(
     aws: Any, clock: FakeClock
 ) -> None:

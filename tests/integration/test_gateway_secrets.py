@@ -104,7 +104,7 @@ def test_a_service_that_came_back_is_believed_again(listening: App, clock: FakeC
     assert secrets.accepted() == (SECRET,)
 
 
-def test_a_clock_that_was_set_back_makes_no_secret_last_longer(
+def test_fc_73_a_clock_that_was_set_back_makes_no_secret_last_longer(
     listening: App, asked: list[str], clock: FakeClock
 ) -> None:
     secrets = GatewaySecrets(listening)

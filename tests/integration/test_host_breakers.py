@@ -299,7 +299,7 @@ def test_a_proof_that_nobody_uses_ends_after_a_day(
     assert goes(breakers).probe_until_ms > 0
 
 
-def test_an_environment_whose_clock_is_wrong_locks_nobody_out(
+def test_fc_73_an_environment_whose_clock_is_wrong_locks_nobody_out(
     app: App, breakers: HostBreakers
 ) -> None:
     ahead = HostBreakers(_with_clock(app, FakeClock(NOON + timedelta(hours=3))))

@@ -17,9 +17,11 @@ from riel.errors import (
     UnmappedAnswerError,
 )
 from riel.gateways.base import Charged, Declined, NotFound, Outcome
+from riel.observability import metrics
 from riel.services.process_payment import GiveBackError, Step, process_payment
 from riel.store.payments import Claimed
 from tests.builders import FakeClock, FakeGateway, make_payment, store_payment
+from tests.integration.inbox import counted
 from tests.timeline import Timeline
 
 
@@ -114,11 +116,13 @@ def test_fc_38_a_message_for_a_missing_or_final_payment_is_done_with(
 ) -> None:
     payment = store_payment(app)
     process_payment(app, Step(payment.payment_id), receives=1)
+    metrics.clear_metrics()
 
     assert process_payment(app, Step(payment.payment_id), 1) == "nothing to do: completed"
     assert process_payment(app, Step("pay_unknown"), 1) == "nothing to do: absent"
     assert process_payment(app, Step("pay_unknown", look=True), 1) == "nothing to do: absent"
     assert len(gateway.sent) == 1
+    assert counted("PaymentStepSkipped") == 3
 
 
 def test_fc_37_while_one_worker_holds_the_payment_others_give_the_message_back(
@@ -306,10 +310,12 @@ def test_fc_44_an_answer_that_nobody_understands_changes_nothing_and_ends_as_a_d
     gateway = Poisonous()
     app.__dict__["gateways"] = {"simulator": gateway}
     payment = store_payment(app)
+    metrics.clear_metrics()
 
     timeline.run(Step(payment.payment_id))
 
     after = stored(app, payment)
+    assert counted("GatewayAnswerUnmapped") == app.config.payments_max_receives, "an alarm"
     assert (after.status, after.attention) == ("processing", "dead_letter")
     assert after.attention_reason == "psp_unmapped_status: perhaps"
     assert [body["payment_id"] for body in timeline.dead] == [payment.payment_id]

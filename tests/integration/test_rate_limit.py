@@ -257,7 +257,7 @@ def test_new_limits_hold_at_once_and_old_debts_do_not_outlive_them(app: App) -> 
     assert send(app, raised, 30)["passed"] == 20, "not locked out for the old 1,000 seconds"
 
 
-def test_a_clock_that_was_set_back_makes_no_refusal_and_no_lease_last_longer(
+def test_fc_73_a_clock_that_was_set_back_makes_no_refusal_and_no_lease_last_longer(
     app: App, clock: FakeClock
 ) -> None:
     who = caller(rate=1, burst=8)
@@ -268,7 +268,7 @@ def test_a_clock_that_was_set_back_makes_no_refusal_and_no_lease_last_longer(
     assert send(app, who, 20)["passed"] == 8
 
 
-def test_a_clock_that_is_ahead_locks_nobody_out(app: App, clock: FakeClock) -> None:
+def test_fc_73_a_clock_that_is_ahead_locks_nobody_out(app: App, clock: FakeClock) -> None:
     who = caller(rate=1, burst=8)
     ahead = FakeClock(NOON + timedelta(minutes=10))
     send(another(app, ahead), who, 8)

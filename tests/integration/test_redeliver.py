@@ -255,7 +255,7 @@ def test_a_store_that_fails_is_503_and_the_key_stays_free(
     assert deliveries(api, payment.payment_id)[0]["state"] == "pending"
 
 
-def test_it_counts_as_a_write_which_fails_closed_without_the_limits(
+def test_fc_29_it_counts_as_a_write_which_fails_closed_without_the_limits(
     api: Api, app: App, payment: Payment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def throttled(*_: Any) -> None:

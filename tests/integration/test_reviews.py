@@ -92,7 +92,7 @@ def test_a_review_is_listed_with_what_the_psp_said_until_it_is_decided(
     assert count_reviews(app) == {"in_review": 0, "attention": 0}
 
 
-def test_one_wrong_amount_is_one_alarm_however_often_the_psp_repeats_it(
+def test_fc_34_one_wrong_amount_is_one_alarm_however_often_the_psp_repeats_it(
     app: App, gateway: FakeGateway
 ) -> None:
     payment = charged_twice_over(app, gateway)

@@ -29,7 +29,7 @@ def wait_for_one(queue: Queue) -> None:
     until(queue.depth, lambda depth: depth["visible"] == 1, 60)
 
 
-def test_a_poisoned_payment_is_shown_with_its_reason_and_sent_back(
+def test_fc_67_a_poisoned_payment_is_shown_with_its_reason_and_sent_back(
     riel: Riel, merchant: Merchant, platform: LocalPlatform, engine_aws: Aws
 ) -> None:
     queue = dead_letters(platform, engine_aws, "payments")
@@ -60,7 +60,7 @@ def test_a_poisoned_payment_is_shown_with_its_reason_and_sent_back(
     assert riel("dlq", "show", "payments") == "No dead letters of payments.\n"
 
 
-def test_a_poison_that_is_not_healed_is_sent_back_once_in_a_run(
+def test_fc_67_a_poison_that_is_not_healed_is_sent_back_once_in_a_run(
     riel: Riel, merchant: Merchant, platform: LocalPlatform, engine_aws: Aws
 ) -> None:
     queue = dead_letters(platform, engine_aws, "payments")

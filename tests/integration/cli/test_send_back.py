@@ -16,8 +16,10 @@ from riel.app import App
 from riel.domain.events import payment_created
 from riel.domain.instants import to_text
 from riel.errors import MalformedMessageError
+from riel.services import redrive_dead_letters as service
 from riel.services.dead_letters import DeadLetterQueue
 from riel.services.list_dead_letters import list_dead_letters
+from riel.services.process_payment import Step, process_payment
 from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
 from riel.services.replay_outbox import replay_outbox
 from riel.services.webhook_message import Webhook
@@ -26,7 +28,7 @@ from riel.store.deliveries import DELIVERED, FAILED, Attempt
 from riel.store.dynamodb import transact
 from riel.store.keys import outbox_partition
 from riel.store.queues import Queue
-from tests.builders import NOON, make_payment, store_payment
+from tests.builders import NOON, FakeGateway, make_payment, store_payment
 
 FAST = RedriveOrder(rate=1000)
 
@@ -45,7 +47,7 @@ def spoil_outbox(app: App, sort_key: str, **fields: Any) -> None:
     app.dynamodb.put_item(TableName="outbox", Item=item)
 
 
-def test_a_second_letter_of_the_same_payment_is_left_in_one_run(app: App) -> None:
+def test_fc_67_a_second_letter_of_the_same_payment_is_left_in_one_run(app: App) -> None:
     source = dead(app, "payments")
     for waits in (0, 1):
         source.queue.send({"payment_id": "pay_1", "waits": waits, "traceparent": ""})
@@ -57,7 +59,41 @@ def test_a_second_letter_of_the_same_payment_is_left_in_one_run(app: App) -> Non
     assert len(bodies(app.payments_queue)) == 1
 
 
-def test_the_rate_spaces_the_messages(app: App) -> None:
+def test_fc_67_a_letter_that_two_runs_sent_back_charges_once(
+    app: App, gateway: FakeGateway
+) -> None:
+    """As after a crash between sending a letter back and deleting it."""
+    payment = store_payment(app)
+    source = dead(app, "payments")
+    for _run in range(2):
+        source.queue.send({"payment_id": payment.payment_id, "traceparent": ""})
+        assert redrive_dead_letters(app, source, FAST).sent == 1
+
+    steps = [Step.read(body) for body in bodies(app.payments_queue)]
+    done = [process_payment(app, step, receives=1) for step in steps]
+
+    assert done == ["completed", "nothing to do: completed"]
+    assert len(gateway.charges) == 1
+
+
+def test_fc_67_a_run_is_bounded_and_the_next_one_goes_on(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_MESSAGES", 1)  # 10,000 take moto too long
+    source = dead(app, "payments")
+    letters = {f"pay_{number:02}" for number in range(15)}
+    for payment_id in letters:
+        source.queue.send({"payment_id": payment_id, "traceparent": ""})
+
+    runs = list(iter(lambda: redrive_dead_letters(app, source, FAST).sent, 0))
+
+    assert len(runs) > 1
+    assert sum(runs) == len(letters)
+    sent = iter(lambda: bodies(app.payments_queue), [])
+    assert {body["payment_id"] for batch in sent for body in batch} == letters
+
+
+def test_fc_67_the_rate_spaces_the_messages(app: App) -> None:
     source = dead(app, "payments")
     for number in range(4):
         source.queue.send({"payment_id": f"pay_{number}", "traceparent": ""})
@@ -165,7 +201,7 @@ def test_a_webhook_that_failed_begins_a_new_run_by_its_letter(app: App) -> None:
     assert bodies(app.webhooks_queue) == [replace(letter, turn=letter.turn + 1).fields()]
 
 
-def test_a_webhook_that_was_delivered_since_is_not_sent_again_by_its_letter(app: App) -> None:
+def test_fc_67_a_webhook_that_was_delivered_since_is_not_sent_again_by_its_letter(app: App) -> None:
     source = dead(app, "webhooks")
     source.queue.send(webhook(app, 500, 200).fields())
     (letter,) = list_dead_letters(app, source)

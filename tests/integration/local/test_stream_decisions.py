@@ -132,7 +132,7 @@ def test_the_answer_is_not_read_where_the_mapping_does_not_ask_for_it() -> None:
 
 @pytest.mark.parametrize("poison_names_itself", [True, False])
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
-def test_one_poison_record_is_isolated_and_the_others_are_delivered_in_order(
+def test_fc_59_one_poison_record_is_isolated_and_the_others_are_delivered_in_order(
     size: int, poison_names_itself: bool
 ) -> None:
     for poison in {1, size // 2 + 1, size}:

@@ -26,7 +26,7 @@ def test_bare_and_quoted_forms_are_one_key(header: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "", "   ", "\t"])
-def test_a_missing_key_says_what_to_do(header: str | None) -> None:
+def test_fc_08_a_missing_key_says_what_to_do(header: str | None) -> None:
     with pytest.raises(MalformedRequestError) as caught:
         read_key(header)
 
@@ -52,7 +52,7 @@ def test_a_missing_key_says_what_to_do(header: str | None) -> None:
         r'"\"a"',
     ],
 )
-def test_a_bad_key_is_refused(header: str) -> None:
+def test_fc_09_a_bad_key_is_refused(header: str) -> None:
     with pytest.raises(MalformedRequestError) as caught:
         read_key(header)
 
@@ -60,7 +60,7 @@ def test_a_bad_key_is_refused(header: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["k,k", "k, k", "a b,a b", ","])
-def test_a_header_that_was_sent_twice_is_refused(header: str) -> None:
+def test_fc_09_a_header_that_was_sent_twice_is_refused(header: str) -> None:
     with pytest.raises(MalformedRequestError, match="once"):
         read_header(header)
 

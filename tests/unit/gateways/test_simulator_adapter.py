@@ -198,7 +198,7 @@ def test_fc_44_an_answer_without_a_meaning_is_never_an_outcome(answer: httpx.Res
         (httpx.Response(409), UnmappedAnswerError),
     ],
 )
-def test_what_moves_money_says_whether_it_may_have(
+def test_fc_33_what_moves_money_says_whether_it_may_have(
     answer: httpx.Response | Exception, error: type[RielError]
 ) -> None:
     with pytest.raises(error):
@@ -217,7 +217,7 @@ def test_what_moves_money_says_whether_it_may_have(
         httpx.Response(502),
     ],
 )
-def test_what_may_be_repeated_is_unavailable_without_an_answer(
+def test_fc_33_what_may_be_repeated_is_unavailable_without_an_answer(
     answer: httpx.Response | Exception,
 ) -> None:
     psp = gateway(answer)

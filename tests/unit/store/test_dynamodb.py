@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from riel.errors import StoreUnavailableError
 from riel.store import dynamodb
 from riel.store.dynamodb import ConditionFailedError, call
+from tests.builders import make_app
 
 
 def failure(code: str, **more: Any) -> ClientError:
@@ -59,6 +64,35 @@ def test_fc_65_a_lasting_conflict_is_unavailable_not_a_conflict_with_the_merchan
     assert len(calls) == dynamodb.MAX_CONFLICT_RETRIES + 1
 
 
+def test_fc_65_each_try_of_ours_has_a_token_of_its_own_and_only_the_sdks_retry_shares_it() -> None:
+    """A token that came again with other contents, or after ten minutes, would be a defect."""
+    conflict = {"__type": "TransactionCanceledException", "CancellationReasons": [
+        {"Code": "TransactionConflict"}
+    ]}  # fmt: skip
+    answers = iter([(500, {}), (400, conflict), (200, {})])
+    tokens: list[str] = []
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        tokens.append(json.loads(request.body)["ClientRequestToken"])
+        status, body = next(answers)
+        return AWSResponse(request.url, status, HTTPHeaders(), Raw(json.dumps(body).encode()))
+
+    client = make_app().dynamodb
+    events: Any = client.meta.events
+    events.register_first("before-send.dynamodb.TransactWriteItems", answer)
+    dynamodb.transact(client, [{"Delete": {"TableName": "t", "Key": {"pk": {"S": "x"}}}}])
+
+    first, retried, own = tokens
+    assert first == retried != own
+
+
+class Raw(BytesIO):
+    """A body as botocore reads one."""
+
+    def stream(self, **_: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
 def test_a_failed_condition_brings_the_old_item_and_outranks_a_conflict_beside_it() -> None:
     run, calls = operation(
         canceled("TransactionConflict", "ConditionalCheckFailed", item={"pk": {"S": "x"}})
@@ -88,7 +122,22 @@ def test_fc_64_what_passes_is_unavailable(error: Exception) -> None:
         call(run)
 
 
-@pytest.mark.parametrize("error", [failure("ValidationException"), canceled("ValidationError")])
+def test_fc_66_a_transaction_that_is_still_running_is_tried_again_later() -> None:
+    run, calls = operation(failure("TransactionInProgressException"))
+
+    with pytest.raises(StoreUnavailableError):
+        call(run)
+    assert len(calls) == 1, "the SDK has tried before; now the message or the merchant comes again"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure("IdempotentParameterMismatchException"),
+        failure("ValidationException"),
+        canceled("ValidationError"),
+    ],
+)
 def test_fc_66_a_defect_stays_a_defect(error: ClientError) -> None:
     run, calls = operation(error)
 
