@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ASSEMBLIES = ROOT / ".build" / "cdk"
 _SOURCES = ("infra", "functions", "layers", "cdk.json")
 # What operates the stages has no part in making their templates.
-_NO_SOURCES = (ROOT / "infra" / "local", ROOT / "infra" / "cli")
+_NO_SOURCES = tuple(ROOT / "infra" / name for name in ("local", "cli", "simulation"))
 _FINGERPRINT = "riel-fingerprint"
 _NODE_VERSION = 20
 

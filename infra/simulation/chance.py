@@ -1,0 +1,36 @@
+"""Randomness by name: what one task draws does not depend on what others have drawn."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from infra.simulation.kernel import Kernel
+
+
+class Chance(Random):
+    """Stands for `random.Random`: the n-th draw of a task is the same in each run of a seed."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        super().__init__(0)
+        self._kernel = kernel
+        self._draws = 0
+
+    def random(self) -> float:
+        """Draw a number in [0, 1)."""
+        task = self._kernel.current
+        if task is None:
+            self._draws += 1
+            return self._kernel.draw("chance", self._draws)
+        task.draws += 1
+        return self._kernel.draw("chance", task.name, task.draws)
+
+    def getrandbits(self, k: int) -> int:
+        """Draw so many bits."""
+        bits = 0
+        for _ in range(0, k, 48):
+            bits = bits << 48 | int(self.random() * 2**48)
+        return bits & (1 << k) - 1
+
+    def seed(self, *_: Any) -> None:
+        """There is one seed, the run's."""

@@ -1,0 +1,149 @@
+"""What can go wrong at an outside call, and the plans that choose where it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Fault(StrEnum):
+    """One way in which a call fails. A seed, a call's name and this make a fault again."""
+
+    KILLED_BEFORE = "killed-before"
+    """The caller's environment dies before the call gets out."""
+
+    KILLED_AFTER = "killed-after"
+    """It dies after the call had its effect: nobody reads the answer."""
+
+    LOST = "lost"
+    """The call has its effect, and the caller waits for an answer in vain."""
+
+    LOST_TWICE = "lost-twice"
+    """So it is again when the SDK repeats the call."""
+
+    REFUSED = "refused"
+    """No effect: throttled or unavailable, also when the SDK repeats the call."""
+
+    DUPLICATED = "duplicated"
+    """It arrives twice."""
+
+    LATE = "late"
+    """The caller gives up, and the effect comes when a lease has long run out."""
+
+
+class Target(StrEnum):
+    """What an outside call goes to."""
+
+    DYNAMODB = "dynamodb"
+    SQS = "sqs"
+    KMS = "kms"
+    SECRETS = "secretsmanager"
+    GATEWAY = "gateway"
+    ENDPOINT = "endpoint"
+    API = "api"
+    GATEWAY_EVENT = "gateway-event"
+    DELETE = "delete"
+    CHECKPOINT = "checkpoint"
+    RECEIVE = "receive"
+    SCHEDULE = "schedule"
+
+
+_KILLS = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER}
+_OF_A_CALL = _KILLS | {Fault.LOST, Fault.REFUSED, Fault.LATE}
+_OF_AN_EDGE = {Fault.LOST, Fault.REFUSED, Fault.DUPLICATED, Fault.LATE}
+
+_POSSIBLE: Mapping[Target, Collection[Fault]] = {
+    Target.DYNAMODB: _OF_A_CALL | {Fault.LOST_TWICE},
+    Target.SQS: _OF_A_CALL | {Fault.LOST_TWICE, Fault.DUPLICATED},
+    Target.KMS: _OF_A_CALL,
+    Target.SECRETS: _OF_A_CALL,
+    Target.GATEWAY: _OF_A_CALL | {Fault.DUPLICATED},
+    Target.ENDPOINT: _OF_A_CALL | {Fault.DUPLICATED},
+    Target.API: _OF_AN_EDGE,
+    Target.GATEWAY_EVENT: _OF_AN_EDGE,
+    # What a mapping does between invocations: the message stays, or the batch comes again.
+    Target.DELETE: {Fault.REFUSED},
+    Target.CHECKPOINT: {Fault.REFUSED},
+    Target.RECEIVE: {Fault.DUPLICATED},
+    Target.SCHEDULE: {Fault.REFUSED, Fault.DUPLICATED},
+}
+_WITHOUT_EFFECT = {Fault.KILLED_BEFORE, Fault.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One outside call. `name` says who makes it and which of its calls it is."""
+
+    name: str
+    target: Target
+    operation: str
+    subject: str
+    changes: bool
+    can_be_killed: bool
+
+    @property
+    def possible(self) -> list[Fault]:
+        """Faults that make a difference here, in their order above.
+
+        A read that gets lost, or whose reader dies after it, is one that was never made.
+        """
+        return [
+            fault
+            for fault in Fault
+            if fault in _POSSIBLE[self.target]
+            and (self.changes or fault in _WITHOUT_EFFECT)
+            and (self.can_be_killed or fault not in _KILLS)
+        ]
+
+
+class Plan(Protocol):
+    """Chooses the faults of a run."""
+
+    def choose(self, call: Call, elapsed: float) -> Fault | None:
+        """Return what goes wrong with a call at a time, if anything."""
+
+
+class NoFaults:
+    """All goes well."""
+
+    def choose(self, call: Call, elapsed: float) -> Fault | None:
+        """Nothing goes wrong."""
+        del call, elapsed
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """These faults at these calls, by name."""
+
+    faults: Mapping[str, Fault]
+
+    def choose(self, call: Call, elapsed: float) -> Fault | None:
+        """Return the fault of that call."""
+        del elapsed
+        return self.faults.get(call.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Each possible fault with its chance, until a time is over; `draw` gives the chances.
+
+    At most `most` faults in all, so that what a run finds can be read.
+    """
+
+    draw: Callable[..., float]
+    chances: Mapping[Fault, float]
+    until: float
+
+    def choose(self, call: Call, elapsed: float) -> Fault | None:
+        """Draw by the call's name."""
+        if elapsed >= self.until:
+            return None
+        draw, below = self.draw("fault", call.name), 0.0
+        for fault in call.possible:
+            below += self.chances.get(fault, 0.0)
+            if draw < below:
+                return fault
+        return None

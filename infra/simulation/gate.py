@@ -1,0 +1,178 @@
+"""The one gate through which every outside call of a run goes: it takes time, and it can fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.simulation.faults import Call, Fault, Plan, Target
+from infra.simulation.kernel import Kernel, Owner
+
+FASTEST_SECONDS = 0.002
+SLOWEST_SECONDS = 0.030
+LATE_SECONDS = 40.0
+"""Later than any lease lasts: a request that was stuck somewhere, and its caller long gone."""
+SDK_ATTEMPTS = 2
+"""How often the SDK tries; a test compares it with the product's setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an outside call is, and what its caller sees when it fails.
+
+    `patience_seconds` is how long the caller waits for an answer. `lost` and `refused` make the
+    errors, as the caller's library would raise them.
+    """
+
+    target: Target
+    operation: str
+    subject: str
+    changes: bool
+    patience_seconds: float
+    lost: Callable[[], Exception]
+    refused: Callable[[], Exception]
+
+
+@dataclass(slots=True)
+class Passed:
+    """A line of the trace: a call, when it was made, and what came of it."""
+
+    at: float
+    call: Call
+    fault: Fault | None
+    outcome: str = ""
+
+
+@dataclass(slots=True)
+class Gate:
+    """Passes calls; `kill` ends the environment that a task belongs to."""
+
+    kernel: Kernel
+    plan: Plan
+    kill: Callable[[Owner, str], None]
+    passed: list[Passed] = field(default_factory=list)
+    injected: list[tuple[str, Fault]] = field(default_factory=list)
+    last_fault_at: float = 0.0
+    in_flight: int = 0
+    """Effects that come late, and have not come yet."""
+    defects: list[Exception] = field(default_factory=list)
+    """What a model should never raise; whoever called it may have swallowed it."""
+    _again: dict[tuple[str, str], tuple[Fault, float]] = field(default_factory=dict)
+
+    def make(self, outside: Outside, effect: Callable[[], Any]) -> Any:
+        """Make a call whose effect, at one moment, is `effect`; whatever it raises is its answer.
+
+        Outside of any task (while a world is set up, or checked) it takes no time and works.
+        """
+        task = self.kernel.current
+        if task is None:
+            return effect()
+        effect = self._watched(effect)
+        task.calls += 1
+        call = Call(
+            f"{task.name}.{task.calls}",
+            outside.target,
+            outside.operation,
+            outside.subject,
+            outside.changes,
+            task.owner is not None,
+        )
+        line = Passed(self.kernel.elapsed, call, None)
+        self.passed.append(line)
+        self.kernel.sleep(self._latency(call))
+        line.fault = fault = self._fault(task.name, call)
+        try:
+            return self._make(outside, effect, fault, task.owner)
+        except Exception as error:
+            line.outcome = _named(error)
+            raise
+
+    def between(self, call: Call) -> Fault | None:
+        """Note something that no task does, such as a mapping's receive; return what goes wrong."""
+        line = Passed(self.kernel.elapsed, call, self._planned(call))
+        self.passed.append(line)
+        return line.fault
+
+    def _latency(self, call: Call) -> float:
+        draw = self.kernel.draw("latency", call.name)
+        return FASTEST_SECONDS + (SLOWEST_SECONDS - FASTEST_SECONDS) * draw**3
+
+    def _planned(self, call: Call) -> Fault | None:
+        fault = self.plan.choose(call, self.kernel.elapsed)
+        if fault is not None:
+            self.injected.append((call.name, fault))
+            self.last_fault_at = self.kernel.elapsed
+        return fault
+
+    def _fault(self, task: str, call: Call) -> Fault | None:
+        # The SDK's own repetition of a call fails like the call.
+        again = self._again.pop((task, call.operation), None)
+        if again and self.kernel.now <= again[1] and call.target in (Target.DYNAMODB, Target.SQS):
+            return again[0]
+        fault = self._planned(call)
+        if fault in (Fault.REFUSED, Fault.LOST_TWICE):
+            self._again[task, call.operation] = fault, self.kernel.now + 4
+        return fault
+
+    def _make(
+        self, outside: Outside, effect: Callable[[], Any], fault: Fault | None, owner: Owner | None
+    ) -> Any:
+        match fault:
+            case Fault.KILLED_BEFORE if owner:
+                self._die(owner, fault)
+            case Fault.KILLED_AFTER if owner:
+                _let(effect)
+                self._die(owner, fault)
+            case Fault.LOST | Fault.LOST_TWICE:
+                _let(effect)
+                self.kernel.sleep(outside.patience_seconds)
+                raise outside.lost()
+            case Fault.LATE:
+                self.in_flight += 1
+                self.kernel.after(LATE_SECONDS, lambda: self._later(effect))
+                self.kernel.sleep(outside.patience_seconds)
+                raise outside.lost()
+            case Fault.REFUSED:
+                raise outside.refused()
+            case Fault.DUPLICATED:
+                self.in_flight += 1
+                self._later(effect)
+        return effect()
+
+    def _later(self, effect: Callable[[], Any]) -> None:
+        # A task of its own, because an effect may wait: a PSP takes its time.
+        self.last_fault_at = self.kernel.elapsed
+
+        def arrive() -> None:
+            _let(effect)
+            self.in_flight -= 1
+
+        self.kernel.spawn("in-flight", arrive)
+
+    def _watched(self, effect: Callable[[], Any]) -> Callable[[], Any]:
+        def watched() -> Any:
+            try:
+                return effect()
+            except EXPECTED:
+                raise
+            except Exception as error:
+                self.defects.append(error)
+                raise
+
+        return watched
+
+    def _die(self, owner: Owner, fault: Fault) -> None:
+        self.kill(owner, fault)
+        self.kernel.park()
+
+
+def _let(effect: Callable[[], Any]) -> None:
+    try:
+        effect()
+    except Exception:  # noqa: BLE001 - nobody is there to hear of it
+        return
+
+
+def _named(error: Exception) -> str:
+    return getattr(error, "code", "") or type(error).__name__

@@ -1,0 +1,244 @@
+"""Where the world stands in for what is outside: AWS, HTTP, time, chance, threads.
+
+Everything is put in place for the length of one run and taken away after it. This is the only
+module that replaces anything of the product, or of Python, and it replaces only what leads outside.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import certifi
+import httpx
+import time_machine
+from botocore.retries.quota import RetryQuota
+from botocore.retries.standard import (
+    ExponentialBackoff,
+    RetryEventAdapter,
+    RetryHandler,
+    RetryPolicy,
+    RetryQuotaChecker,
+    StandardRetryConditions,
+)
+
+from infra.simulation.aws import Aws
+from infra.simulation.chance import Chance
+from infra.simulation.functions import Environment
+from infra.simulation.kernel import Kernel
+from infra.simulation.pools import TaskFuture, TaskLock, TaskPool
+from infra.simulation.sockets import Connect
+from infra.simulation.transport import new_client
+from riel import app as riel_app
+from riel import threads
+from riel.app import App
+from riel.config import Config
+from riel.gateways import simulator_client
+from riel.observability import metrics
+from riel.webhooks.sending import WebhookClient
+
+
+class Seams:
+    """What the process's seams lead to during a run."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        aws: Aws,
+        gateway: httpx.BaseTransport,
+        connect: Connect,
+        count: Callable[..., None],
+    ) -> None:
+        self.kernel = kernel
+        self.aws = aws
+        self.gateway = gateway
+        self.connect = connect
+        self.count = count
+
+
+_run: Seams | None = None
+
+
+class SimulatedApp(App):
+    """The product's composition root with clients that are made once for all runs."""
+
+    def client(self, service: str) -> Any:
+        """Return the shared client of a service."""
+        return _client(service)
+
+    @property
+    def webhook_client(self) -> WebhookClient:
+        """Return a client that all environments share: reading the authorities takes long."""
+        return _webhook_client()
+
+
+@contextmanager
+def installed(seams: Seams) -> Iterator[None]:
+    """Let the process's seams lead into a run."""
+    global _run  # noqa: PLW0603 - the process has one time, so it has one run
+    if _run is not None:
+        raise RuntimeError("a run is under way")
+    kernel = seams.kernel
+    chance = Chance(kernel)
+    with ExitStack() as stack:
+        put = stack.enter_context
+        _run = seams
+        stack.callback(_forget)
+        for service in ("dynamodb", "sqs", "kms", "secretsmanager"):
+            _retries(service).forget()
+        traveller = put(time_machine.travel(kernel.now, tick=False))
+        kernel.when_moved = traveller.move_to
+        put(patch.object(time, "sleep", _sleeping(kernel, time.sleep)))
+        put(patch.object(time, "monotonic", _monotonic(kernel, time.monotonic)))
+        put(patch.object(random, "uniform", chance.uniform))
+        put(patch.object(random, "random", chance.random))
+        put(patch.object(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4)))
+        put(patch.object(secrets, "_sysrand", chance))
+        put(patch.object(threads, "pool", lambda width: TaskPool(kernel, width)))
+        put(patch.object(threads, "start", _starting(kernel)))
+        put(patch.object(threads, "after", _after(kernel)))
+        put(patch.object(threads, "Lock", lambda: TaskLock(kernel)))
+        put(patch.object(App, "from_environment", _new_app))
+        # Twenty milliseconds for each environment, and all share the clients made above.
+        put(patch.object(boto3.session, "Session", _nothing))
+        put(patch.object(simulator_client, "new_client", _new_gateway_client))
+        put(patch.object(socket, "create_connection", seams.connect))
+        put(patch.object(metrics.provider, "add_metric", seams.count))
+        put(patch.object(metrics.provider, "flush_metrics", _nothing))
+        put(_quiet())
+        yield
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """Do nothing: metrics are counted, not written out."""
+
+
+def _forget() -> None:
+    global _run  # noqa: PLW0603
+    _run = None
+
+
+def _new_app() -> App:
+    assert _run is not None
+    kernel = _run.kernel
+    environment = kernel.current.owner if kernel.current else None
+    assert isinstance(environment, Environment), "only a function has an environment"
+    config = Config.from_environment(environment.spec.environment)
+    return SimulatedApp(config, random=Chance(kernel), resolver=_loopback)
+
+
+def _loopback(_host: str, _port: int) -> list[str]:
+    return ["127.0.0.1"]
+
+
+@cache
+def _client(service: str) -> Any:
+    def answer(service: str, operation: str, request: dict[str, Any]) -> Any:
+        assert _run is not None, "no run is under way"
+        return _run.aws.answer(service, operation, request)
+
+    return new_client(service, riel_app._BOTO, answer)  # noqa: SLF001
+
+
+def _draw() -> float:
+    return random.random()  # as it is now, not as it was when the SDK was imported
+
+
+class _Retries:
+    """The SDK's own retries, with a backoff that is drawn like all else."""
+
+    def __init__(self, client: Any) -> None:
+        self._quota = RetryQuotaChecker(RetryQuota())
+        self._policy = RetryPolicy(
+            retry_checker=StandardRetryConditions(max_attempts=riel_app.MAX_ATTEMPTS),
+            retry_backoff=ExponentialBackoff(random=_draw),
+        )
+        self._handler = self._new_handler()
+        name = client.meta.service_model.service_id.hyphenize()
+        events, unique_id = client.meta.events, f"retry-config-{name}"
+        events.unregister(f"needs-retry.{name}", unique_id=unique_id)
+        events.register(f"needs-retry.{name}", self._needs_retry, unique_id=unique_id)
+        events.register(f"after-call.{name}", self._release)
+
+    def forget(self) -> None:
+        """Begin with a full quota: it is kept in the client, and runs must not share it."""
+        self._quota = RetryQuotaChecker(RetryQuota())
+        self._handler = self._new_handler()
+
+    def _new_handler(self) -> RetryHandler:
+        return RetryHandler(
+            retry_policy=self._policy,
+            retry_event_adapter=RetryEventAdapter(),
+            retry_quota=self._quota,  # type: ignore[arg-type]
+        )
+
+    def _needs_retry(self, **told: Any) -> float | None:
+        delay: float | None = self._handler.needs_retry(**told)
+        return delay
+
+    def _release(self, **told: Any) -> None:
+        self._quota.release_retry_quota(**told)
+
+
+@cache
+def _retries(service: str) -> _Retries:
+    return _Retries(_client(service))
+
+
+@cache
+def _webhook_client() -> WebhookClient:
+    certifi.where()
+    return WebhookClient()
+
+
+def _new_gateway_client(url: str, timeout_seconds: float, session: Any = None) -> httpx.Client:
+    del session
+    assert _run is not None
+    timeout = httpx.Timeout(timeout_seconds, connect=simulator_client.CONNECT_SECONDS)
+    return httpx.Client(base_url=url.rstrip("/"), timeout=timeout, transport=_run.gateway)
+
+
+def _sleeping(kernel: Kernel, real: Callable[[float], None]) -> Callable[[float], None]:
+    return lambda seconds: kernel.sleep(seconds) if kernel.current else real(seconds)
+
+
+def _monotonic(kernel: Kernel, real: Callable[[], float]) -> Callable[[], float]:
+    return lambda: kernel.now if kernel.current else real()
+
+
+def _starting(kernel: Kernel) -> Callable[[Callable[[], Any], str], TaskFuture]:
+    return lambda action, _name: TaskPool(kernel, 1).submit(action)
+
+
+class _Timer:
+    def __init__(self, kernel: Kernel, seconds: float, action: Callable[[], None]) -> None:
+        self._is_canceled = False
+        kernel.after(seconds, lambda: None if self._is_canceled else action())
+
+    def cancel(self) -> None:
+        self._is_canceled = True
+
+
+def _after(kernel: Kernel) -> Callable[[float, Callable[[], None]], _Timer]:
+    return lambda seconds, action: _Timer(kernel, seconds, action)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the product's log lines to themselves: a trace tells more, in less."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,91 @@
+"""AWS's wire, in memory: real boto3 clients whose requests a model answers.
+
+The model stands where botocore would open a connection, so serializers, parsers and the SDK's own
+retries are the real ones. All four services that the product calls speak JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import boto3
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config as BotoConfig
+
+REGION = "us-east-1"
+
+Answer = Callable[[str, str, dict[str, Any]], Mapping[str, Any]]
+"""Answers a request, given the service, the operation and its parameters as they are on the wire.
+
+It raises ServiceError for a refusal, and botocore's own errors for a wire that failed.
+"""
+
+
+class ServiceError(Exception):
+    """A refusal, as AWS words it; `fields` go into the answer's body beside code and message."""
+
+    def __init__(self, code: str, message: str = "", status: int = 400, **fields: Any) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message or code
+        self.status = status
+        self.fields = fields
+
+
+class _Body(io.BytesIO):
+    """What botocore reads an answer from."""
+
+    def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+def attach(client: Any, answer: Answer) -> None:
+    """Let `answer` stand where this client's network was."""
+    service = client.meta.service_model.service_name
+
+    def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        # Such a header is `DynamoDB_20120810.PutItem`.
+        target = request.headers["X-Amz-Target"]
+        name = target.decode() if isinstance(target, bytes) else target
+        operation = name.rpartition(".")[2]
+        try:
+            status, body = 200, answer(service, operation, json.loads(_sent(request)))
+        except ServiceError as error:
+            status = error.status
+            body = {"__type": error.code, "message": error.message, **error.fields}
+        return _response(request, status, body)
+
+    client.meta.events.register(f"before-send.{service}", send)
+
+
+def new_client(service: str, config: BotoConfig, answer: Answer) -> Any:
+    """Make a client with the product's own settings, whose requests `answer` gets."""
+    settings = config.merge(BotoConfig(signature_version=UNSIGNED))
+    client = boto3.session.Session().client(  # type: ignore[call-overload]
+        service, REGION, config=settings, endpoint_url=f"http://{service}.simulated"
+    )
+    attach(client, answer)
+    return client
+
+
+def _sent(request: AWSPreparedRequest) -> bytes:
+    body = request.body
+    assert isinstance(body, bytes), "a request of JSON"
+    return body
+
+
+def _response(request: AWSPreparedRequest, status: int, body: Mapping[str, Any]) -> AWSResponse:
+    text = json.dumps(body, default=_bytes).encode()
+    headers = {"content-type": "application/x-amz-json-1.0", "content-length": str(len(text))}
+    return AWSResponse(request.url, status, headers, _Body(text))  # type: ignore[arg-type]
+
+
+def _bytes(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{value!r} is not JSON")
