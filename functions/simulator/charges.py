@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from riel.store.items import from_fields
+
 
 class Status(StrEnum):
     """What became of a charge."""
@@ -87,7 +89,7 @@ class Charge:
     def refund(self, key: str) -> Refund | None:
         """Find one refund of this charge."""
         fields = self.refunds.get(key)
-        return Refund(**fields) if fields else None
+        return from_fields(Refund, fields) if fields else None
 
 
 def line(charge: Charge) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from functions.simulator.charges import Charge, Refund, RefundStatus, Status
-from riel.store.items import Item, encode, from_item, to_item
+from riel.store.items import Item, encode, from_fields, from_item, to_item
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -56,7 +56,7 @@ class ChargeTable:
     def get(self, gateway: str, key: str) -> Charge | None:
         """Find the answer to a key of a gateway."""
         fields = self._get(_pk(gateway, key))
-        return Charge(**fields) if fields else None
+        return from_fields(Charge, fields) if fields else None
 
     def voucher_of(self, payment_id: str) -> Charge | None:
         """Find the voucher that a payer of this payment holds."""
@@ -72,7 +72,7 @@ class ChargeTable:
             for item in page["Items"]:
                 fields = from_item(item)
                 if fields.pop("pk").startswith("charge#"):
-                    yield Charge(**fields)
+                    yield from_fields(Charge, fields)
 
     def deposit(self, charge: Charge, deposit_id: str, minor: int) -> Charge | None:
         """Add a deposit, once; None when it is there already, or there are too many."""
@@ -175,7 +175,7 @@ class ChargeTable:
             return None
         fields = from_item(answer["Attributes"])
         del fields["pk"]
-        return Charge(**fields)
+        return from_fields(Charge, fields)
 
     def _put(self, pk: str, fields: dict[str, Any]) -> None:
         self._dynamodb.put_item(TableName=self._table, Item=to_item({"pk": pk, **fields}))

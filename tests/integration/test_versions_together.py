@@ -6,24 +6,33 @@ every field that can be lacking.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from functions.simulator.charges import Charge
+from functions.simulator.table import ChargeTable
 from riel import ids
 from riel.app import App
 from riel.domain.events import payment_created
 from riel.domain.money import Money
 from riel.domain.payment import Payment
 from riel.domain.refund import Refund, RefundStatus, RefundTransition, reserve
+from riel.errors import MalformedMessageError
+from riel.services.cancel_payment import Cancellation, cancel_payment
 from riel.services.inbox_step import InboxStep
 from riel.services.process_payment import Step, process_payment
 from riel.services.steps import RefundStep
+from riel.services.webhook_message import Webhook
 from riel.store import outbox
+from riel.store.deliveries import Attempt, Delivery
+from riel.store.endpoints import Endpoint
 from riel.store.inbox import InboxEvent, KeptBody, State
+from riel.store.merchants import Caller, Limits, Merchant
 from riel.store.outbox import read_event
 from tests.builders import NOON, FakeGateway, make_payment, store_payment
-from tests.payments import store_completed
+from tests.payments import VOUCHER, store_awaiting, store_completed
 
 LATER = {"S": "what a later version writes"}
 FIRST_FIELDS = {
@@ -41,10 +50,11 @@ def item_of(aws: Any, pk: str, sk: str) -> dict[str, Any]:
 
 
 def write_as_later(aws: Any, pk: str, sk: str) -> None:
-    """Let a later version have written the item: a field of its own, and one in its history."""
+    """Let a later version have written the item: a field of its own, and one in each part of it."""
     item = item_of(aws, pk, sk) | {"later": LATER}
-    for line in item.get("history", {}).get("L", ()):
-        line["M"]["later"] = LATER
+    for part in item.values():
+        for inner in (part, *part.get("L", ())):
+            inner.get("M", {})["later"] = LATER
     aws.put_item(TableName="payments", Item=item)
 
 
@@ -95,6 +105,74 @@ def test_fc_74_a_refund_of_a_later_version_is_read(app: App, aws: Any) -> None:
     assert app.refunds.of_payment(payment.payment_id) == [refund]
 
 
+def test_fc_74_a_voucher_of_a_later_version_is_read(app: App, aws: Any) -> None:
+    payment = store_awaiting(app)
+
+    write_as_later(aws, payment.payment_id, "payment")
+
+    found = app.payments.get(payment.payment_id)
+    assert item_of(aws, payment.payment_id, "payment")["next_action"]["M"]["later"] == LATER
+    assert found is not None
+    assert found.next_action == VOUCHER
+
+
+def test_fc_74_a_delivery_of_a_later_version_goes_on_and_keeps_what_we_do_not_know(
+    app: App, aws: Any
+) -> None:
+    begun = Delivery("pay_1", "evt_1", "demo", "payment.completed", "https://example.com", NOON)
+    tried = begun.after(Attempt("2026-04-17T12:00:01.000Z", 500, 12))
+    assert app.deliveries.save(begun, tried)
+    write_as_later(aws, "pay_1", "delivery#evt_1")
+
+    read = app.deliveries.get("pay_1", "evt_1")
+
+    assert read is not None
+    assert read.attempts == tried.attempts
+    assert app.deliveries.save(read, read.given_up("out_of_attempts"))
+    assert item_of(aws, "pay_1", "delivery#evt_1")["later"] == LATER
+
+
+def test_fc_74_an_endpoint_of_a_later_version_is_opened_and_keeps_what_we_do_not_know(
+    app: App, aws: Any
+) -> None:
+    new = Endpoint("demo", "https://example.com")
+    stopped = Endpoint("demo", new.url, NOON, NOON, NOON, "gone")
+    assert app.endpoints.save(new, stopped)
+    write_as_later(aws, new.endpoint_id, "endpoint")
+
+    assert app.endpoints.save(stopped, new)
+
+    item = item_of(aws, new.endpoint_id, "endpoint")
+    assert item["later"] == LATER
+    assert not {"stopped_at", "why", "due_pk", "due_sk"} & item.keys()
+
+
+def test_fc_74_an_answer_that_a_later_version_kept_is_given_again(app: App, aws: Any) -> None:
+    payment = store_payment(app)
+    caller = Caller(Merchant("demo", "Demo", (), Limits(1, 1), ""), livemode=False)
+    told = cancel_payment(app, caller, "key-c", payment.payment_id, "req_1")
+    (record,) = aws.scan(TableName="idempotency")["Items"]
+    kept = json.loads(record["data"]["S"]) | {"later": "x"}
+    aws.put_item(TableName="idempotency", Item=record | {"data": {"S": json.dumps(kept)}})
+
+    again = cancel_payment(app, caller, "key-c", payment.payment_id, "req_2")
+
+    assert again == Cancellation(payment.payment_id, "canceled", "req_1", is_replay=True)
+    assert told.is_replay is False
+
+
+def test_fc_74_a_charge_that_a_later_simulator_keeps_is_read(aws: Any) -> None:
+    table = ChargeTable(aws, "simulator")
+    about = ("key-1", "ch_1", "simulator", "pay_1", "pay_1")
+    charge = Charge(*about, 10_050, "MXN", "card", "succeeded", "2026-04-17T12:00:00Z")
+    assert table.put(charge) == (charge, True)
+    pk = {"pk": {"S": "charge#simulator#key-1"}}
+    item = aws.get_item(TableName="simulator", Key=pk)["Item"]
+    aws.put_item(TableName="simulator", Item=item | {"later": LATER})
+
+    assert table.get("simulator", "key-1") == charge
+
+
 def test_fc_74_an_event_of_a_psp_that_a_later_version_stored_is_read(app: App, aws: Any) -> None:
     event = InboxEvent("inb_1", "simulator", "evt_1", NOON, KeptBody("0" * 64, 2, "utf-8", "{}"))
     assert app.inbox.put(event) is None
@@ -119,6 +197,7 @@ def test_fc_74_an_event_of_the_outbox_that_a_later_version_wrote_is_read() -> No
         (Step, {"payment_id": "pay_1", "waits": 2, "look": True}),
         (RefundStep, {"payment_id": "pay_1", "refund_id": "re_1", "waits": 2}),
         (InboxStep, {"inbox_id": "inb_1", "waits": 2, "traceparent": ""}),
+        (Webhook, {"merchant_id": "m", "payment_id": "p", "event_id": "e", "waits": 2}),
     ],
 )
 def test_fc_74_a_step_that_a_later_version_sent_is_read(kind: Any, fields: dict[str, Any]) -> None:
@@ -126,3 +205,11 @@ def test_fc_74_a_step_that_a_later_version_sent_is_read(kind: Any, fields: dict[
 
     assert read == kind.read(fields)
     assert read.waits == 2
+
+
+@pytest.mark.parametrize(
+    "fields", [{"merchant_id": "m", "payment_id": "p", "later": 1}, {"later": 1}, ["event_id"], "x"]
+)
+def test_a_message_of_a_webhook_without_what_it_needs_is_refused(fields: Any) -> None:
+    with pytest.raises(MalformedMessageError, match="webhooks message"):
+        Webhook.read(fields)

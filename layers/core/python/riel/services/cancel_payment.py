@@ -17,6 +17,7 @@ from riel.errors import NotFoundError, StoreUnavailableError
 from riel.observability import count, logger
 from riel.services.allowed_actions import refusal
 from riel.services.read_payment import read_payment
+from riel.store.items import from_fields
 from riel.store.merchants import Caller
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def cancel_payment(
         return {**_cancel(app, payment_id, cancellation_id), "request_id": request_id}
 
     answer, is_replay = app.stored_answers.answer(cancellation_id, _BODY_FINGERPRINT, work)
-    return Cancellation(**{**answer, "is_replay": is_replay or answer.get("is_replay", False)})
+    told = {**answer, "is_replay": is_replay or answer.get("is_replay", False)}
+    return from_fields(Cancellation, told)
 
 
 def _cancel(app: App, payment_id: str, cancellation_id: str) -> dict[str, Any]:

@@ -80,16 +80,19 @@ def receive_each(
 ) -> Iterator[Received]:
     """Yield each visible message once, and note it in `held`; ends when nothing new comes.
 
+    It yields `limit` messages at most, whichever of them the caller takes out of `held` again.
     `pause` is how many seconds the caller takes for each message.
     """
     hold = HOLD_SECONDS + round(10 * pause)
-    for _ in range(limit):
-        batch = source.queue.receive(hold, wait_seconds=source.wait_seconds)
+    left = limit
+    while left > 0:
+        batch = source.queue.receive(hold, limit=left, wait_seconds=source.wait_seconds)
         fresh = [message for message in batch if message.message_id not in held]
-        held.update({message.message_id: message for message in fresh})
-        yield from fresh
-        if not fresh or len(held) >= limit:
+        if not fresh:
             return
+        held.update({message.message_id: message for message in fresh})
+        left -= len(fresh)
+        yield from fresh
 
 
 def give_back(source: DeadLetterQueue, held: Mapping[str, Received]) -> None:

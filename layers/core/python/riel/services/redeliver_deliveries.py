@@ -13,6 +13,7 @@ from riel.errors import NotFoundError
 from riel.services.list_deliveries import is_kept, read_deliveries
 from riel.services.redeliver_webhook import redeliver
 from riel.store.deliveries import PENDING, Delivery
+from riel.store.items import from_fields
 from riel.store.keys import OUTBOX_LIFE
 from riel.store.merchants import Caller
 
@@ -56,7 +57,7 @@ def redeliver_event(
 
     record = ids.redelivery_id(caller.merchant_id, caller.livemode, delivery_id, key)
     answer, is_replay = app.stored_answers.answer(record, _BODY_FINGERPRINT, work)
-    return Redelivery(**answer, is_replay=is_replay)
+    return from_fields(Redelivery, {**answer, "is_replay": is_replay})
 
 
 def _find(app: App, caller: Caller, payment_id: str, delivery_id: str) -> Delivery:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from riel.app import App
 
 MAX_MESSAGES = 10_000
+"""How many letters one run looks at, whether it sends them back or leaves them."""
 BEFORE_ARRIVAL, AFTER_ARRIVAL = timedelta(seconds=15), timedelta(seconds=5)
 """Around a stream record's arrival, which AWS tells in whole seconds, its event was written."""
 

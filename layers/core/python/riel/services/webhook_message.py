@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from riel.domain.instants import from_text, to_text
 from riel.errors import MalformedMessageError
 from riel.store.deliveries import Delivery
+from riel.store.items import from_fields
 
 if TYPE_CHECKING:
     from riel.domain.events import Event
@@ -44,7 +45,7 @@ class Webhook:
     def read(cls, fields: Any) -> Webhook:
         """Read a message's body; raises MalformedMessageError."""
         try:
-            webhook = cls(**fields)
+            webhook = from_fields(cls, fields)
             if not (webhook.merchant_id and webhook.payment_id and webhook.event_id):
                 raise ValueError("an id is empty")
             if webhook.turn < 1 or webhook.waits < 0:

@@ -18,7 +18,7 @@ from riel.domain.instants import from_text, to_text
 from riel.store import keys
 from riel.store.batch_reads import read_many
 from riel.store.dynamodb import ConditionFailedError, call
-from riel.store.items import Item, encode, from_item, to_item
+from riel.store.items import Item, encode, from_fields, from_item, update_of
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -144,21 +144,25 @@ class DeliveryStore:
         return {delivery.event_id: delivery for delivery in map(read_delivery, found)}
 
     def save(self, before: Delivery, after: Delivery) -> bool:
-        """Write a delivery; False when it was written since `before` was read."""
+        """Write a delivery; False when it was written since `before` was read.
+
+        What only a later version knows stays, but for what it says of single attempts.
+        """
         request: dict[str, Any] = {
             "TableName": self._table,
-            "Item": {**_key(after.payment_id, after.event_id), **_write(after)},
+            "Key": _key(after.payment_id, after.event_id),
+            **update_of(_write(after)),
             "ConditionExpression": "attribute_not_exists(pk)",
         }
         if before.is_stored:
             # An attempt that was overtaken is recorded without a turn.
             request["ConditionExpression"] = "turn = :read AND attempt_count = :seen"
-            request["ExpressionAttributeValues"] = {
+            request["ExpressionAttributeValues"] |= {
                 ":read": encode(before.turn),
                 ":seen": encode(before.attempt_count),
             }
         try:
-            call(self._dynamodb.put_item, **request)
+            call(self._dynamodb.update_item, **request)
         except ConditionFailedError:
             return False
         return True
@@ -168,11 +172,11 @@ def _key(payment_id: str, event_id: str) -> Item:
     return {"pk": {"S": payment_id}, "sk": {"S": keys.delivery(event_id)}}
 
 
-def _write(delivery: Delivery) -> Item:
+def _write(delivery: Delivery) -> dict[str, Any]:
     due_pk, due_sk = (
         keys.webhook_due_key(delivery.due_at, *delivery.subject) if delivery.due_at else ("", "")
     )
-    fields: dict[str, Any] = {
+    return {
         "merchant_id": delivery.merchant_id,
         "type": delivery.type,
         "url": delivery.url,
@@ -192,7 +196,6 @@ def _write(delivery: Delivery) -> Item:
         "due_pk": due_pk,
         "due_sk": due_sk,
     }
-    return to_item(fields)
 
 
 def read_delivery(item: Item) -> Delivery:
@@ -211,7 +214,7 @@ def read_delivery(item: Item) -> Delivery:
         failure=fields.get("failure", ""),
         turn=fields["turn"],
         tries=fields["tries"],
-        attempts=tuple(Attempt(**attempt) for attempt in fields["attempts"]),
+        attempts=tuple(from_fields(Attempt, attempt) for attempt in fields["attempts"]),
         attempt_count=fields["attempt_count"],
         next_at=_instant(fields.get("next_at", "")),
         due_at=_instant(due_at),

@@ -16,7 +16,7 @@ from riel.ids import endpoint_id
 from riel.store import keys
 from riel.store.dynamodb import ConditionFailedError, call
 from riel.store.expiring_cache import ExpiringCache
-from riel.store.items import Item, from_item, to_item
+from riel.store.items import Item, from_item, to_item, update_of
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -81,32 +81,24 @@ class EndpointStore:
         That is a stop, or its end; for a failure also a success, which ended the spell that it
         belongs to. `get` then has what stands there instead.
         """
-        fields = {
-            "merchant_id": after.merchant_id,
-            "url": after.url,
-            "failing_since": _text(after.failing_since),
-            "last_failure_at": _text(after.last_failure_at),
-            "stopped_at": _text(after.stopped_at),
-            "why": after.why,
-        }
-        item = to_item(_key_text(after.endpoint_id) | fields)
-        if after.stopped_at:
-            due = keys.stopped_endpoint_key(after.merchant_id, after.stopped_at, after.endpoint_id)
-            item |= to_item(dict(zip(("due_pk", "due_sk"), due, strict=True)))
-        else:
-            item |= to_item({"expires_at": int((self._clock() + FORGOTTEN).timestamp())})
-        request: dict[str, Any] = {
-            "TableName": self._table,
-            "Item": item,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            **_unless_changed(before, after),
-        }
         now = self._clock()
+        fields = _write(after, now)
+        condition, values = _unless_changed(before, after)
+        request = update_of(fields)
+        request["ExpressionAttributeValues"] |= values
         try:
-            call(self._dynamodb.put_item, **request)
+            call(
+                self._dynamodb.update_item,
+                TableName=self._table,
+                Key=_key(after.endpoint_id),
+                ConditionExpression=condition,
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **request,
+            )
         except ConditionFailedError as failed:
             # It is our own write if its answer was lost and the client sent it again.
-            if failed.item != item:
+            there = failed.item or {}
+            if {name: there[name] for name in fields if name in there} != to_item(fields):
                 found = (
                     _read(failed.item) if failed.item else Endpoint(after.merchant_id, after.url)
                 )
@@ -116,29 +108,42 @@ class EndpointStore:
         return True
 
 
-def _unless_changed(before: Endpoint, after: Endpoint) -> dict[str, Any]:
+def _unless_changed(before: Endpoint, after: Endpoint) -> tuple[str, Item]:
+    """Word the condition, and its values."""
     if before.stopped_at:
-        return {
-            "ConditionExpression": "stopped_at = :stopped",
-            "ExpressionAttributeValues": {":stopped": {"S": to_text(before.stopped_at)}},
-        }
+        return "stopped_at = :stopped", {":stopped": {"S": to_text(before.stopped_at)}}
     is_open = "attribute_not_exists(stopped_at)"
     if after.failing_since is None:
-        return {"ConditionExpression": is_open}
+        return is_open, {}
     if before.failing_since is None:
-        return {"ConditionExpression": f"{is_open} AND attribute_not_exists(failing_since)"}
-    return {
-        "ConditionExpression": f"{is_open} AND failing_since = :since",
-        "ExpressionAttributeValues": {":since": {"S": to_text(before.failing_since)}},
-    }
-
-
-def _key_text(known_by: str) -> dict[str, str]:
-    return {"pk": known_by, "sk": keys.ENDPOINT}
+        return f"{is_open} AND attribute_not_exists(failing_since)", {}
+    since = {"S": to_text(before.failing_since)}
+    return f"{is_open} AND failing_since = :since", {":since": since}
 
 
 def _key(known_by: str) -> Item:
-    return to_item(_key_text(known_by))
+    return {"pk": {"S": known_by}, "sk": {"S": keys.ENDPOINT}}
+
+
+def _write(endpoint: Endpoint, now: datetime) -> dict[str, Any]:
+    due_pk = due_sk = expires_at = None
+    if endpoint.stopped_at:
+        due_pk, due_sk = keys.stopped_endpoint_key(
+            endpoint.merchant_id, endpoint.stopped_at, endpoint.endpoint_id
+        )
+    else:
+        expires_at = int((now + FORGOTTEN).timestamp())
+    return {
+        "merchant_id": endpoint.merchant_id,
+        "url": endpoint.url,
+        "failing_since": _text(endpoint.failing_since),
+        "last_failure_at": _text(endpoint.last_failure_at),
+        "stopped_at": _text(endpoint.stopped_at),
+        "why": endpoint.why,
+        "due_pk": due_pk,
+        "due_sk": due_sk,
+        "expires_at": expires_at,
+    }
 
 
 def _text(at: datetime | None) -> str:

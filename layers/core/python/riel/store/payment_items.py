@@ -20,7 +20,7 @@ from riel.domain.payment import (
     waits_why,
 )
 from riel.store import keys
-from riel.store.items import Item, from_item, to_item
+from riel.store.items import Item, from_fields, from_item, to_item
 
 FINGERPRINT_VERSION = 1
 
@@ -179,7 +179,7 @@ def _write_action(action: NextAction | None) -> dict[str, str] | None:
 def _read_action(fields: Mapping[str, str] | None) -> NextAction | None:
     if fields is None:
         return None
-    return NextAction(**{**fields, "expires_at": from_text(fields["expires_at"])})  # type: ignore[arg-type]
+    return from_fields(NextAction, {**fields, "expires_at": from_text(fields["expires_at"])})
 
 
 def _read_transition(line: Mapping[str, Any]) -> Transition:
