@@ -170,7 +170,7 @@ def make_payment(**fields: Any) -> Payment:
 
 
 def make_app(gateway: Gateway | None = None, clock: FakeClock | None = None, **config: Any) -> App:
-    """An app over moto's tables; call inside `mock_aws` (fixture `aws`)."""
+    """An app over whatever AWS there is: the fixture `aws` has a model of it."""
     fields = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
     app = App(Config(**{**fields, **config}), clock=clock or FakeClock(), random=Random(7))
     if gateway:
@@ -195,13 +195,6 @@ def lane_at(app: App, minute: datetime) -> dict[str, Place]:
     """A lane of the sweeper that has come to this minute with all of the app's queues."""
     urls = (app.config.payments_queue_url, app.config.webhooks_queue_url)
     return {url.rpartition("/")[2]: Place(minute) for url in urls}
-
-
-def create_webhook_key(kms: Any) -> None:
-    """The key of the stateful stack, as moto has it."""
-    # For a symmetric key moto makes an RSA key that nobody uses, in a tenth of a second.
-    key = kms.create_key(KeySpec="ECC_NIST_P256")["KeyMetadata"]["KeyId"]
-    kms.create_alias(AliasName=CONFIG.webhook_key, TargetKeyId=key)
 
 
 def create_tables(dynamodb: Any, prefix: str = "") -> None:

@@ -8,22 +8,19 @@ from typing import Any
 import boto3
 import pytest
 from hypothesis import HealthCheck, settings
-from moto import mock_aws
 
 from infra.local.aws import Aws
 from infra.local.platform import LocalPlatform
 from riel.app import App
-from riel.store.secret_box import SecretBox
 from tests.builders import (
-    CONFIG,
     FakeClock,
     FakeGateway,
     create_tables,
-    create_webhook_key,
     make_app,
     seed_demo,
 )
 from tests.endpoint import Endpoint, running_endpoint
+from tests.model import make_queue, model_session, new_model
 
 # Machines that are shared and slow must not fail a test: no deadlines, and the same examples in CI.
 settings.register_profile("riel", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -46,23 +43,15 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="session")
-def kms() -> Any:
-    """moto's KMS: one client for all tests, because making one takes as long as a test."""
-    with mock_aws():
-        return boto3.client(
-            "kms", "us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-        )
-
-
 @pytest.fixture
-def aws(kms: Any) -> Iterator[Any]:
-    """moto's AWS with our tables and our key; for single-threaded logic only."""
-    with mock_aws():
-        client = boto3.client("dynamodb")
-        create_tables(client)
-        create_webhook_key(kms)
-        yield client
+def aws(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A model of AWS with our tables, at the test's time, behind every client that is made."""
+    new_model(lambda: clock().timestamp())
+    monkeypatch.setattr(boto3.session, "Session", model_session)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", model_session())
+    client = boto3.client("dynamodb")
+    create_tables(client)
+    return client
 
 
 @pytest.fixture
@@ -76,15 +65,13 @@ def gateway() -> FakeGateway:
 
 
 @pytest.fixture
-def app(aws: Any, kms: Any, clock: FakeClock, gateway: FakeGateway) -> App:
-    """An app over moto with a seeded demo merchant, queues, and a PSP in memory."""
-    sqs = boto3.client("sqs")
+def app(aws: Any, clock: FakeClock, gateway: FakeGateway) -> App:
+    """An app over the model of AWS, with a seeded demo merchant, queues, and a PSP in memory."""
     urls = {
-        f"{name}_url": sqs.create_queue(QueueName=name)["QueueUrl"]
+        f"{name}_url": make_queue(name)
         for name in ("payments_queue", "webhooks_queue", "webhooks_dlq", "gateway_events_queue")
     }
     built = make_app(gateway, clock, **urls)
-    built.__dict__["secret_box"] = SecretBox(kms, CONFIG.webhook_key)
     seed_demo(built)
     return built
 
@@ -124,9 +111,10 @@ def no_dead_letters(platform: LocalPlatform, engine_aws: Aws) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the engine, so that `-m "not engine"` is a quick run.
 
-    With several processes, what starts engines and what synthesizes each stay in one of them: the
-    stage of a session is started once, and no two tests fight over the machine's cores. The
-    sweeper's tests wait for minutes to pass, so they do that beside the others, on their own stage.
+    With several processes, what starts engines and what synthesizes each stay in one of them, so
+    that few tests fight over the machine's cores. What acts on the deployed stage as a whole is one
+    part, what needs an engine for its own tables or processes another; each starts its stage once.
+    The sweeper's tests wait for minutes to pass, so they do that beside the others, on their own.
     """
     for item in items:
         if "platform" in getattr(item, "fixturenames", ()):
@@ -135,7 +123,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if path.endswith("end_to_end/test_sweeper.py"):
             item.add_marker(pytest.mark.xdist_group("sweeper"))
         elif item.get_closest_marker("engine") or "integration/local" in path:
-            item.add_marker(pytest.mark.xdist_group("engine"))
+            is_stage = "tests/end_to_end" in path or "integration/cli" in path
+            item.add_marker(pytest.mark.xdist_group("stage" if is_stage else "engine"))
         elif "tests/infrastructure" in path:
             item.add_marker(pytest.mark.xdist_group("infrastructure"))
 

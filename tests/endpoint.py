@@ -48,7 +48,8 @@ class Endpoint:
 def running_endpoint() -> Iterator[Endpoint]:
     """Serve until the block ends."""
     endpoint = Endpoint()
-    thread = Thread(target=endpoint.server.serve_forever, daemon=True)
+    # The end of a test waits for the next look at whether it has come.
+    thread = Thread(target=endpoint.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield endpoint

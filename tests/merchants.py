@@ -20,7 +20,7 @@ LIMITS = Limits(rate=50, burst=100)
 class Meddler:
     """A DynamoDB client that counts reads, and lets somebody else act before a transaction.
 
-    `is_empty` spares moto the reads of keys that nobody has; pages of a scan have one item.
+    `is_empty` spares the reads of keys that nobody has; pages of a scan have one item.
     """
 
     def __init__(self, inner: Any) -> None:

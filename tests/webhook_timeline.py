@@ -15,15 +15,19 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from riel import ids
 from riel.app import App
 from riel.deadline import Deadline
+from riel.domain.payment import Payment
 from riel.services.deliver_webhook import deliver_webhook
 from riel.services.host_breakers import Admission, HostBreakers
 from riel.services.queue_room import QueueRoom
 from riel.services.sweep_due import sweep_webhooks
 from riel.services.webhook_message import Webhook
+from riel.store.deliveries import Delivery
 from riel.webhooks import sending
 from tests.builders import FakeClock
+from tests.payments import store_awaiting
 
 VISIBILITY_SECONDS = 360
 MAX_STEPS = 3_000
@@ -208,3 +212,23 @@ def hang(app: App) -> _Silent:
 def admit_none(app: App) -> None:
     """Let no attempt of the app have its host's turn."""
     app.__dict__["host_breakers"] = _Taken(app)
+
+
+def told(app: App, payment: Payment) -> Webhook:
+    """The relay's message about what has just become of a payment."""
+    event_id = ids.event_id(payment.payment_id, payment.sequence)
+    event = app.outbox.get(payment.history[-1].at, payment.payment_id, event_id)
+    assert event is not None
+    return Webhook.of_event(event)
+
+
+def awaiting(app: App, url: str, number: int = 0) -> Payment:
+    """A payment whose merchant is to be told that it waits for its payer."""
+    key = f"key-{number}"
+    return store_awaiting(app, idempotency_key=key, webhook_url=url)
+
+
+def delivery_of(app: App, webhook: Webhook) -> Delivery:
+    found = app.deliveries.get(webhook.payment_id, webhook.event_id)
+    assert found is not None
+    return found

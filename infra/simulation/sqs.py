@@ -7,6 +7,7 @@ queue's dead letters.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from infra.simulation.transport import ServiceError
 MAX_DELAY_SECONDS = 900
 MAX_BYTES = 256 * 1024
 MAX_BATCH = 10
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass
@@ -53,7 +55,9 @@ class Sqs:
     def __init__(self, kernel: Kernel, specs: tuple[QueueSpec, ...]) -> None:
         self._kernel = kernel
         self.queues = {spec.name: Queue(spec) for spec in specs}
-        self._sent = 0
+        self.on_sent: Callable[[str, Message], None] = lambda _queue, _message: None
+        self.on_deleted: Callable[[str, Message], None] = lambda _queue, _message: None
+        self.sent = 0
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a request as it is on the wire."""
@@ -72,11 +76,12 @@ class Sqs:
     def send(self, name: str, body: str, delay: float = 0.0, group: str = "") -> Message:
         """Put a message into a queue."""
         queue = self.queues[name]
-        self._sent += 1
+        self.sent += 1
         now = self._kernel.now
-        message = Message(f"m{self._sent}", body, now, now + delay, group)
+        message = Message(f"m{self.sent}", body, now, now + delay, group)
         queue.messages[message.message_id] = message
         queue.when_sent(message.visible_at)
+        self.on_sent(name, message)
         return message
 
     def receive(self, name: str, limit: int, visibility: float | None = None) -> list[Message]:
@@ -105,6 +110,7 @@ class Sqs:
         found = self._held(self.queues[name], receipt)
         if found:
             del self.queues[name].messages[found.message_id]
+            self.on_deleted(name, found)
 
     def next_visible(self, name: str) -> float | None:
         """When the next message of a queue can be received."""
@@ -146,11 +152,12 @@ class Sqs:
 
     def _accept(self, queue: Queue, entry: Mapping[str, Any]) -> Message:
         delay = entry.get("DelaySeconds", 0)
-        if not 0 <= delay <= MAX_DELAY_SECONDS or len(entry["MessageBody"].encode()) > MAX_BYTES:
+        body = entry["MessageBody"]
+        if not 0 <= delay <= MAX_DELAY_SECONDS or len(body.encode()) > MAX_BYTES:
             raise ServiceError("com.amazonaws.sqs#InvalidParameterValue", "delay or length")
-        return self.send(
-            queue.spec.name, entry["MessageBody"], delay, entry.get("MessageGroupId", "")
-        )
+        if _FORBIDDEN.search(body):
+            raise ServiceError("com.amazonaws.sqs#InvalidMessageContents", "not of XML 1.0")
+        return self.send(queue.spec.name, body, delay, entry.get("MessageGroupId", ""))
 
     def _receive_message(self, queue: Queue, request: Mapping[str, Any]) -> dict[str, Any]:
         taken = self.receive(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,29 @@ import boto3
 import pytest
 
 from riel.app import App
+from riel.observability import metrics
+from riel.services.host_breakers import HostBreakers
 from tests.gateway_events import SECRET, SECRET_NAME
 from tests.integration.inbound import Inbound
+
+
+@pytest.fixture(autouse=True)
+def _fresh_metrics() -> Iterator[None]:
+    """What a test counts is its own."""
+    metrics.clear_metrics()
+    yield
+    metrics.clear_metrics()
+
+
+@pytest.fixture
+def breakers(app: App) -> HostBreakers:
+    return HostBreakers(app)
+
+
+@pytest.fixture
+def others(app: App) -> HostBreakers:
+    """Another environment."""
+    return HostBreakers(app)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The API's handler against moto: headers, errors, and what is stored or not."""
+"""The API's handler: headers, errors, and what is stored or not."""
 
 from __future__ import annotations
 

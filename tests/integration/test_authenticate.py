@@ -1,4 +1,4 @@
-"""Whose API key it is, over moto: who gets in, for how long, and what a flood costs."""
+"""Whose API key it is: who gets in, for how long, and what a flood costs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Back-pressure against moto: who measures, who reads, and who is refused."""
+"""Back-pressure: who measures, who reads, and who is refused."""
 
 from __future__ import annotations
 

@@ -1,10 +1,7 @@
-"""One delivery, turn by turn, against moto and a real HTTP endpoint on loopback."""
+"""One delivery, turn by turn, against a real HTTP endpoint on loopback."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,34 +17,12 @@ from riel.services.deliver_webhook import deliver_webhook
 from riel.services.endpoint_health import FORBIDDEN
 from riel.services.redeliver_webhook import redeliver
 from riel.services.webhook_message import Webhook
-from riel.store.deliveries import COPY_GRACE, Attempt, Delivery
+from riel.store.deliveries import COPY_GRACE
 from riel.store.endpoints import Endpoint as Health
 from riel.store.endpoints import EndpointStore
-from riel.store.queues import Queue
 from tests.builders import NOON, WEBHOOK_SECRET, FakeClock
 from tests.endpoint import Endpoint
-
-BODY = '{"type":"payment.completed","data":{"payment_id":"pay_1"}}'
-
-
-def webhook(url: str, **fields: Any) -> Webhook:
-    """The relay's message, which carries the event."""
-    given = Webhook("demo", "pay_1", "evt_1", 1, 0, "payment.completed", url, to_text(NOON), BODY)
-    return replace(given, **fields)
-
-
-def delivery_of(app: App) -> Delivery:
-    found = app.deliveries.get("pay_1", "evt_1")
-    assert found is not None
-    return found
-
-
-def messages(queue: Queue) -> list[Webhook]:
-    found = []
-    for message in queue.receive(30):
-        found.append(Webhook.read(json.loads(message.body)))
-        queue.delete(message.receipt)
-    return found
+from tests.relayed import delivery_of, messages, webhook
 
 
 def test_a_webhook_arrives_signed_and_is_recorded(app: App, endpoint: Endpoint) -> None:
@@ -228,98 +203,6 @@ def test_only_a_message_that_comes_again_makes_a_second_letter(
     assert len(messages(app.webhooks_dlq)) == 2
 
 
-@contextmanager
-def meanwhile(app: App, happens: Callable[[], object]) -> Iterator[None]:
-    """During the next look-up of `localhost`, which is inside an attempt, something happens."""
-    left = [happens]
-
-    def resolve(_host: str, _port: int) -> list[str]:
-        while left:
-            left.pop()()
-        return ["127.0.0.1"]
-
-    app.resolver = resolve
-    yield
-    assert left == []
-
-
-@pytest.fixture
-def url(app: App, endpoint: Endpoint) -> str:
-    """An endpoint with a name, which has proven that it may be called side by side."""
-    app.resolver = lambda _host, _port: ["127.0.0.1"]
-    named = endpoint.url.replace("127.0.0.1", "localhost")
-    assert deliver_webhook(app, webhook(named, event_id="evt_0")) == "delivered"
-    endpoint.received.clear()
-    return named
-
-
-def test_an_attempt_that_another_overtook_is_recorded_and_arranges_nothing(
-    app: App, endpoint: Endpoint, url: str
-) -> None:
-    endpoint.statuses = [500, 503]
-
-    with meanwhile(app, lambda: deliver_webhook(app, webhook(url))):
-        assert deliver_webhook(app, webhook(url)) == "recorded beside another worker"
-
-    delivery = delivery_of(app)
-    assert (delivery.turn, delivery.tries, delivery.attempt_count) == (2, 1, 2)
-    assert [attempt.status for attempt in delivery.attempts] == [500, 503]
-    assert app.webhooks_queue.depth()["delayed"] == 1, "the copy of the one that was first"
-
-
-def test_of_two_that_were_overtaken_at_once_neither_attempt_is_lost(
-    app: App, endpoint: Endpoint
-) -> None:
-    endpoint.statuses = [500]
-    deliver_webhook(app, webhook(endpoint.url))
-    seen = delivery_of(app)
-    late, later = (seen.beside(Attempt(to_text(NOON), status, 1)) for status in (502, 503))
-
-    assert app.deliveries.save(seen, late)
-    assert app.deliveries.save(seen, later) is False, "it has to read again"
-
-    assert [attempt.status for attempt in delivery_of(app).attempts] == [500, 502]
-
-
-def test_what_arrived_is_delivered_although_another_attempt_failed_meanwhile(
-    app: App, endpoint: Endpoint, url: str
-) -> None:
-    endpoint.statuses = [500, 200]
-
-    with meanwhile(app, lambda: deliver_webhook(app, webhook(url))):
-        assert deliver_webhook(app, webhook(url)) == "delivered"
-
-    assert (delivery_of(app).state, delivery_of(app).due_at) == ("delivered", None)
-
-
-def test_a_failure_does_not_undo_a_delivery(app: App, endpoint: Endpoint, url: str) -> None:
-    endpoint.statuses = [200, 500]
-
-    with meanwhile(app, lambda: deliver_webhook(app, webhook(url))):
-        assert deliver_webhook(app, webhook(url)) == "recorded beside another worker"
-
-    delivery = delivery_of(app)
-    assert (delivery.state, delivery.due_at, delivery.attempt_count) == ("delivered", None, 2)
-
-
-def test_who_asks_during_an_attempt_gets_one_of_his_own(
-    app: App, endpoint: Endpoint, url: str
-) -> None:
-    """The attempt in flight may have arrived before he lost what he had."""
-    endpoint.statuses = [500]
-    deliver_webhook(app, webhook(url))
-
-    with meanwhile(app, lambda: redeliver(app, delivery_of(app))):
-        done = deliver_webhook(app, webhook(url, turn=2))
-
-    asked = delivery_of(app)
-    assert done == "recorded beside another worker"
-    assert (asked.state, asked.is_asked_for, asked.turn) == ("pending", True, 3)
-    assert (asked.tries, asked.attempt_count) == (0, 2)
-    assert deliver_webhook(app, webhook(url, turn=3)) == "delivered"
-    assert len(endpoint.received) == 3
-
-
 def test_asked_for_twice_at_once_it_is_sent_once(app: App, endpoint: Endpoint) -> None:
     deliver_webhook(app, webhook(endpoint.url))
     seen = delivery_of(app)
@@ -385,7 +268,7 @@ def test_health_that_can_not_be_noted_does_not_repeat_the_webhook(
 
 @pytest.mark.parametrize(
     "fields",
-    [{"merchant_id": ""}, {"turn": 0}, {"waits": -1}, {"turn": "1"}, {"attempt": 1}, {"at": "x"}],
+    [{"merchant_id": ""}, {"turn": 0}, {"waits": -1}, {"turn": "1"}, {"at": "x"}],
 )
 def test_a_message_that_is_none_is_refused(app: App, fields: dict[str, Any]) -> None:
     sent = webhook("https://example.com/").fields() | fields

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-
-import pytest
 
 from riel.app import App
 from riel.domain.instants import epoch_milliseconds
-from riel.observability import metrics
 from riel.services.host_breakers import (
     KNOWN_SECONDS,
     LEASES,
@@ -32,24 +28,6 @@ from tests.breakers import (
 from tests.builders import FakeClock
 
 NEW_LEASE = LEASES[NEW].total_seconds()
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
-
-
-@pytest.fixture
-def breakers(app: App) -> HostBreakers:
-    return HostBreakers(app)
-
-
-@pytest.fixture
-def others(app: App) -> HostBreakers:
-    """Another environment."""
-    return HostBreakers(app)
 
 
 def test_hosts_that_prove_themselves_and_hang_are_doubted_together_by_all_environments(

@@ -10,7 +10,6 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
-import boto3
 import pytest
 
 from riel import ids
@@ -313,7 +312,6 @@ def test_a_slow_payment_delays_no_sibling_of_its_batch(
 
     app.__dict__["gateways"] = {"simulator": TogetherGateway()}
 
-    # moto is for single-threaded logic, so its answers are not judged here, only the meeting.
     load("processor")(event, Context())
 
     assert everybody.broken is False
@@ -398,7 +396,3 @@ def test_who_is_not_done_in_time_is_reported_and_its_siblings_are_not_lost(
     release.wait(30)
 
     assert answer == {"batchItemFailures": [{"itemIdentifier": slow.payment_id}]}
-
-
-def test_the_sqs_client_of_the_tests_is_moto() -> None:
-    assert boto3.client("sqs").meta.endpoint_url.endswith("amazonaws.com")

@@ -79,7 +79,7 @@ def judge_problem(answer: Answer) -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
     problem = Problem.model_validate_json(answer.body, strict=True)
     assert STATUS_OF[problem.code] == problem.status == answer.status, answer
-    assert problem.code != "store_unavailable", "moto is always there"
+    assert problem.code != "store_unavailable", "the model is always there"
     assert problem.request_id
     assert problem.request_id == answer.headers["X-Request-Id"]
     assert {field.code for field in problem.errors} <= FIELD_CODE_NAMES, answer

@@ -1,4 +1,4 @@
-"""One event a hundred times at once, on the engine: moto has no real races."""
+"""One event a hundred times at once, on the engine: the model has no real races."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -20,7 +19,6 @@ from riel.errors import (
     UnmappedAnswerError,
 )
 from riel.gateways.base import Charged, Declined, NotFound
-from riel.observability import metrics
 from riel.services.create_refund import refund_late_payment
 from riel.services.process_gateway_event import HELD_SECONDS, InboxStep, process_gateway_event
 from riel.services.process_payment import process_payment
@@ -30,13 +28,6 @@ from tests.builders import FakeClock, FakeGateway, store_payment
 from tests.integration.inbox import TRACE, counted, event, item, payment, process, receive
 
 HOUR = 3600
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
 
 
 def test_an_event_of_a_pending_payment_leads_to_its_step_and_is_done_with(
@@ -222,7 +213,7 @@ def test_trouble_of_our_own_table_uses_up_no_receives(
     def down(_inbox_id: str) -> None:
         raise StoreUnavailableError("throttled")
 
-    # moto can not throttle.
+    # The model of a test does not throttle.
     monkeypatch.setattr(listening.inbox, "get", down)
 
     assert process(listening, inbox_id) == "again in 1 s: throttled"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,6 @@ from riel.domain.payment import Method, Payment
 from riel.errors import InvalidStateError, StoreUnavailableError
 from riel.gateways.base import Declined
 from riel.gateways.simulator_events import read_event
-from riel.observability import metrics
 from riel.services.process_gateway_event import InboxStep, process_gateway_event
 from riel.services.process_payment import process_payment
 from riel.services.receive_gateway_event import receive_gateway_event
@@ -31,13 +30,6 @@ from tests.integration.inbox import counted, drain, event, item, payment, proces
 
 HOUR = 3600
 Copies = list[tuple[dict[str, Any], int]]
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
 
 
 def expired_voucher(app: App, clock: FakeClock) -> Payment:
@@ -58,7 +50,7 @@ def test_fc_53_an_event_that_was_stored_and_not_sent_is_brought_by_the_sweeper(
     def down(*_: Any, **__: Any) -> None:
         raise StoreUnavailableError("SQS is down")
 
-    # moto's SQS never fails.
+    # The model's SQS never fails.
     monkeypatch.setattr(listening.gateway_events_queue, "send", down)
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):

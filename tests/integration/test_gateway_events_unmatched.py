@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from riel import ids
 from riel.app import App
 from riel.domain.payment import Status
-from riel.observability import metrics
 from riel.services.process_payment import process_payment
 from riel.services.steps import Step
 from riel.store.inbox import State
@@ -20,13 +18,6 @@ from tests.builders import FakeClock, FakeGateway, make_payment, store_payment
 from tests.integration.inbox import TRACE, counted, event, item, payment, process, receive
 
 HOUR = 3600
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
 
 
 def test_fc_52_an_event_before_our_own_write_waits_and_then_settles_the_payment(

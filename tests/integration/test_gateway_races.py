@@ -1,4 +1,4 @@
-"""Workers that race for one payment, on the engine: moto has no real races."""
+"""Workers that race for one payment, on the engine: the model has no real races."""
 
 from __future__ import annotations
 

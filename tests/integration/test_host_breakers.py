@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +14,6 @@ from infra.local.aws import Aws
 from infra.names import Names
 from riel.app import App
 from riel.domain.instants import from_epoch_milliseconds
-from riel.observability import metrics
 from riel.services.host_breakers import (
     FREE_MISSES,
     IN_A_ROW_SECONDS,
@@ -45,24 +43,6 @@ from tests.breakers import (
 from tests.builders import NOON, FakeClock, make_app
 
 NEW_LEASE = LEASES[NEW].total_seconds()
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
-
-
-@pytest.fixture
-def breakers(app: App) -> HostBreakers:
-    return HostBreakers(app)
-
-
-@pytest.fixture
-def others(app: App) -> HostBreakers:
-    """Another environment."""
-    return HostBreakers(app)
 
 
 def rest_of(app: App, clock: FakeClock) -> float:
@@ -111,7 +91,7 @@ def test_all_environments_together_try_one_of_a_merchants_new_hosts_at_a_time(ap
 def test_however_environments_race_one_attempt_alone_tries(
     engine_aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On the engine: moto has no real races."""
+    """On the engine: the model has no real races."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", engine_aws.endpoint)
     app, merchant = make_app(limits_table=Names("local").table("limits")), uuid.uuid4().hex
     _ = app.hosts

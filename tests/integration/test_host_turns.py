@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,18 +19,6 @@ from riel.webhooks.sending import Answer, WebhookClient
 from tests.breakers import HOST, HOSTS, SLOW, Backlog, goes, try_once
 from tests.builders import FakeClock
 from tests.endpoint import Endpoint
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
-
-
-@pytest.fixture
-def breakers(app: App) -> HostBreakers:
-    return HostBreakers(app)
 
 
 @pytest.mark.parametrize("was_slow", [True, False])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +11,6 @@ from riel.app import App
 from riel.domain.payment import Attention, Payment, Status
 from riel.errors import GatewayUnavailableError
 from riel.gateways.base import Charged, Declined, NotFound
-from riel.observability import metrics
 from riel.services.process_payment import process_payment
 from riel.services.resolve_payment import resolve_payment
 from riel.services.steps import Step
@@ -20,13 +18,6 @@ from tests.builders import FakeClock, FakeGateway, store_payment
 from tests.integration.inbox import counted, event, payment, process, receive
 
 HOUR = 3600
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
 
 
 @pytest.fixture

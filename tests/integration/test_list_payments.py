@@ -1,4 +1,4 @@
-"""Lists of payments over moto: what pages hold, and how often the table is asked."""
+"""Lists of payments: what pages hold, and how often the table is asked."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from riel.store.listing import ListingStore
 from riel.store.merchants import Caller, Limits, Merchant
 from riel.store.payment_items import write_payment
 from tests.builders import NOON, FakeClock, make_app, make_payment
+from tests.unsure_reads import OldReads, PartialReads
 
 _keys = itertools.count()
 
@@ -66,7 +67,7 @@ def put(app: App, owner: Caller, at: datetime = NOON, *after: Status, **fields: 
 
 
 def empty_the_table(app: App) -> None:
-    """Delete all payments: moto's queries read the whole table, so it must not grow."""
+    """Delete all payments: one example's are not the next one's."""
     for item in app.dynamodb.scan(TableName="payments")["Items"]:
         key = {name: item[name] for name in ("pk", "sk")}
         app.dynamodb.delete_item(TableName="payments", Key=key)
@@ -312,27 +313,6 @@ def test_fc_25_a_cursor_expires(app: App, clock: FakeClock) -> None:
         list_payments(app, caller(), ListingQuery(cursor=cursor))
 
 
-class PartialReads:
-    """A DynamoDB that reads one key of each batch and gives the rest back, for so many calls."""
-
-    def __init__(self, dynamodb: Any, partial_answers: int) -> None:
-        self._dynamodb = dynamodb
-        self._left = partial_answers
-        self.asked: list[int] = []
-        self.consistent: list[bool] = []
-
-    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:  # noqa: N803 - boto3's name
-        self.consistent.append(RequestItems["payments"]["ConsistentRead"])
-        keys = RequestItems["payments"]["Keys"]
-        self.asked.append(len(keys))
-        if self._left == 0:
-            return self._dynamodb.batch_get_item(RequestItems=RequestItems)
-        self._left -= 1
-        first = {"payments": {**RequestItems["payments"], "Keys": keys[:1]}}
-        rest = {"payments": {**RequestItems["payments"], "Keys": keys[1:]}}
-        return {**self._dynamodb.batch_get_item(RequestItems=first), "UnprocessedKeys": rest}
-
-
 def positions(payments: list[Payment]) -> list[str]:
     return [write_payment(payment)["listing_sk"]["S"] for payment in payments]
 
@@ -352,21 +332,6 @@ def test_fc_64_what_a_batch_left_out_is_asked_for_again(app: App) -> None:
     assert [payment for _, payment in found] == payments
     assert dynamodb.asked == [5, 4, 3]
     assert dynamodb.consistent == [False, False, False]
-
-
-class OldReads:
-    """A DynamoDB whose cheap reads do not know a payment yet."""
-
-    def __init__(self, dynamodb: Any, unknown: str) -> None:
-        self._dynamodb = dynamodb
-        self._unknown = unknown
-
-    def batch_get_item(self, RequestItems: dict[str, Any]) -> Any:  # noqa: N803 - boto3's name
-        answer = self._dynamodb.batch_get_item(RequestItems=RequestItems)
-        if not RequestItems["payments"]["ConsistentRead"]:
-            items = answer["Responses"]["payments"]
-            answer["Responses"]["payments"] = [i for i in items if i["pk"]["S"] != self._unknown]
-        return answer
 
 
 def test_a_payment_that_a_cheap_read_misses_is_read_again(app: App) -> None:

@@ -1,4 +1,4 @@
-"""Merchants and API keys over moto: what is stored, and two operators at once."""
+"""Merchants and API keys: what is stored, and two operators at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Merchants' limits against moto: what many environments grant, and what it costs."""
+"""Merchants' limits: what many environments grant, and what it costs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from riel.services.rate_limit import (
     rate_limit_headers,
     refused,
 )
-from riel.store.limits import CLOCK_SLACK_NS, Leased, LimitStore, Refused
+from riel.store.limits import Leased, LimitStore, Refused
 from riel.store.merchants import Caller, Limits, Merchant
 from tests.builders import NOON, FakeClock, make_app
 
@@ -326,46 +326,6 @@ def test_what_is_left_is_never_negative_nor_above_the_limit(
     assert 0 <= allowance.reset_seconds <= allowance.window_seconds
     for value in rate_limit_headers(allowance).values():
         assert re.fullmatch(r'"default";(q=\d+;w=[1-9]\d*|r=\d+;t=\d+)', value)
-
-
-def test_lost_races_end_with_the_last_token_or_an_exact_refusal(
-    app: App, store: LimitStore
-) -> None:
-    """Before each write of ours another environment takes all but one of what is left."""
-    bucket = Bucket(rate=1, burst=100)
-    rivals = [97, 2]
-    busy: list[bool] = []
-
-    def interfere() -> None:
-        if not busy and rivals:
-            busy.append(True)
-            assert isinstance(store.lease("b", bucket, rivals.pop(0), NOW), Leased)
-            busy.clear()
-
-    on_call(app.dynamodb, interfere)
-
-    assert store.lease("b", bucket, 50, NOW) == Leased(1, NOW + 100 * SECOND_NS)
-    assert store.lease("b", bucket, 50, NOW) == Refused(NOW + 100 * SECOND_NS)
-
-
-def test_a_bucket_that_is_nearly_empty_gives_what_is_left(store: LimitStore) -> None:
-    bucket = Bucket(rate=1, burst=100)
-    store.lease("b", bucket, 90, NOW)
-
-    found = store.lease("b", bucket, 50, NOW)
-
-    assert found == Leased(10, NOW + 100 * SECOND_NS)
-
-
-def test_more_than_a_bucket_is_never_leased(store: LimitStore) -> None:
-    assert store.lease("b", Bucket(1, 5), 50, NOW) == Leased(5, NOW + 5 * SECOND_NS)
-
-
-def test_a_bucket_expires_after_it_is_full_again(aws: Any, store: LimitStore) -> None:
-    store.lease("b", Bucket(1, 100), 100, NOW)
-
-    item = aws.get_item(TableName="limits", Key={"pk": {"S": "b"}})["Item"]
-    assert int(item["expires_at"]["N"]) * SECOND_NS > int(item["tat_ns"]["N"]) + CLOCK_SLACK_NS
 
 
 PAUSES = (0, 0, 1_000, 99_000, 1_000_000, 4_000_000)

@@ -1,4 +1,4 @@
-"""Environments that race for one bucket, on the engine: moto has no real races."""
+"""Environments that race for one bucket, on the engine: the model has no real races."""
 
 from __future__ import annotations
 

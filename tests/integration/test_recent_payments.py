@@ -1,4 +1,4 @@
-"""The operator's look at a merchant's payments, over moto."""
+"""The operator's look at a merchant's payments."""
 
 from __future__ import annotations
 

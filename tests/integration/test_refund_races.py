@@ -1,4 +1,4 @@
-"""Requests that race for one payment's money, on the engine: moto has no real races."""
+"""Requests that race for one payment's money, on the engine: the model has no real races."""
 
 from __future__ import annotations
 

@@ -28,9 +28,8 @@ from tests.builders import NOON, FakeClock
 from tests.endpoint import Endpoint
 from tests.integration.test_deliveries_api import store_delivery
 from tests.integration.test_redeliver import stored
-from tests.integration.test_webhook_retries import told
 from tests.payments import store_completed
-from tests.webhook_timeline import WebhookTimeline, retry_slowly
+from tests.webhook_timeline import WebhookTimeline, retry_slowly, told
 
 URL = "https://example.com/hook"
 RETRIES = STAGES["prod"].webhook_retry_seconds

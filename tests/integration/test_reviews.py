@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,7 +14,6 @@ from riel.domain.payment import Attention, Method, Payment, Status
 from riel.domain.refund import RefundStatus
 from riel.errors import InvalidRequestError, InvalidStateError, NotFoundError
 from riel.gateways.base import Charged, Declined, RefundDeclined, Refunded
-from riel.observability import metrics
 from riel.services.acknowledge_payment import acknowledge_payment, acknowledge_refund
 from riel.services.create_refund import refund_late_payment
 from riel.services.list_reviews import Review, count_reviews, list_reviews
@@ -31,13 +29,6 @@ from tests.integration.inbox import counted
 
 OTHER = Money(10_051, "MXN")
 SAID = "asked for 100.50 MXN, the PSP says 100.51 MXN"
-
-
-@pytest.fixture(autouse=True)
-def _metrics() -> Iterator[None]:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
 
 
 def stored(app: App, payment: Payment) -> Payment:

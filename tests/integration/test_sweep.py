@@ -1,4 +1,4 @@
-"""A whole run: its parts, its budget, and the lag that it tells. Over moto."""
+"""A whole run: its parts, its budget, and the lag that it tells."""
 
 from __future__ import annotations
 
@@ -16,13 +16,6 @@ from riel.observability import metrics
 from riel.services import queue_room
 from riel.services.sweep import sweep
 from tests.builders import NOON, FakeClock, lane_at, make_payment, store_payment
-
-
-@pytest.fixture(autouse=True)
-def _own_metrics() -> Any:
-    metrics.clear_metrics()
-    yield
-    metrics.clear_metrics()
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What is due goes to its queue, and comes again until somebody has acted on it. Over moto."""
+"""What is due goes to its queue, and comes again until somebody has acted on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events without an effect are published again, whatever became of the relay. Over moto."""
+"""Events without an effect are published again, whatever became of the relay."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def spoil_outbox(app: App, at: datetime) -> None:
 def test_fc_60_a_relay_that_is_down_for_longer_than_the_stream_keeps_loses_no_event(
     app: App, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keys, "SHARDS", 1)  # moto takes its time for each of 25,000 queries
+    monkeypatch.setattr(keys, "SHARDS", 1)  # or there are 25,000 queries
     begin(app)
     payments = []
     for hour in range(13):  # the stream forgets after 24

@@ -1,4 +1,4 @@
-"""Sweepers that run at once, on the engine: moto has no real races."""
+"""Sweepers that run at once, on the engine: the model has no real races."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks that are due go out, however many another merchant has of them. Over moto."""
+"""Webhooks that are due go out, however many another merchant has of them."""
 
 from __future__ import annotations
 

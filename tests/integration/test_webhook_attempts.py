@@ -17,7 +17,7 @@ from riel.webhooks.sending import Answer, WebhookClient
 from riel.webhooks.wire import MAX_ANSWER_BYTES
 from tests.endpoint import Endpoint, RawEndpoint, Talk, raw_endpoint
 
-SHORT_SECONDS = 1.0
+SHORT_SECONDS = 0.5
 """A whole attempt's, where the endpoint is slower than any deadline."""
 LONG_SECONDS = 600.0
 """Elsewhere: whatever ends an attempt there, it is not this, or the test runs out of time."""

@@ -5,10 +5,8 @@ Nothing is lost: each delivery ends as delivered, or as failed with a dead lette
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -17,87 +15,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.stages import STAGES
-from riel import ids
 from riel.app import App
 from riel.domain.instants import to_text
 from riel.errors import StoreUnavailableError
-from riel.services.host_breakers import Admission, HostBreakers
 from riel.services.redeliver_webhook import redeliver
 from riel.services.webhook_message import Webhook
 from riel.store.deliveries import Attempt, Delivery, DeliveryStore
-from riel.store.due import DueItem, DueStore
-from riel.webhooks.sending import Answer, WebhookClient
 from tests.builders import FakeClock
+from tests.deaths import Deaths, DyingBreakers, DyingClient, DyingDeliveries, DyingDue, endanger
 from tests.endpoint import Endpoint
-from tests.payments import store_awaiting
-from tests.webhook_timeline import Killed, WebhooksQueue, WebhookTimeline, retry_slowly
+from tests.webhook_timeline import (
+    Killed,
+    WebhookTimeline,
+    awaiting,
+    delivery_of,
+    retry_slowly,
+    told,
+)
 
 SCHEDULE = STAGES["prod"].webhook_retry_seconds
 STEPS = ("request", "record", "copy", "letter", "postpone")
-
-
-@dataclass(slots=True)
-class Deaths:
-    """Where the process ends: before or after the next step of a name, so many times."""
-
-    planned: list[str] = field(default_factory=list)
-    died: list[str] = field(default_factory=list)
-
-    def around(self, step: str, work: Callable[[], Any]) -> Any:
-        self._at(f"before the {step}")
-        done = work()
-        self._at(f"after the {step}")
-        return done
-
-    def _at(self, point: str) -> None:
-        if point in self.planned:
-            self.planned.remove(point)
-            self.died.append(point)
-            raise Killed(point)
-
-
-class DyingClient(WebhookClient):
-    deaths: Deaths
-
-    def post(self, *arguments: Any, **named: Any) -> Answer:
-        answer: Answer = self.deaths.around(
-            "request", lambda: WebhookClient.post(self, *arguments, **named)
-        )
-        return answer
-
-
-class DyingDeliveries(DeliveryStore):
-    deaths: Deaths
-
-    def save(self, before: Delivery, after: Delivery) -> bool:
-        return bool(self.deaths.around("record", lambda: DeliveryStore.save(self, before, after)))
-
-
-class DyingDue(DueStore):
-    deaths: Deaths
-
-    def postpone(self, due: DueItem, at: Any) -> bool:
-        return bool(self.deaths.around("postpone", lambda: DueStore.postpone(self, due, at)))
-
-
-class DyingBreakers(HostBreakers):
-    """Whoever is dead gives no host's turn back: that ends by its own time."""
-
-    def note(self, admission: Admission, seconds: float, *, answered: bool) -> None:
-        if not isinstance(sys.exc_info()[1], Killed):
-            super().note(admission, seconds, answered=answered)
-
-
-class DyingQueue:
-    """Between the timeline's queue, or its dead letters, and the sender."""
-
-    def __init__(self, real: Any, step: str, deaths: Deaths) -> None:
-        self._real, self._step, self._deaths = real, step, deaths
-        self.url, self.send_many = real.url, getattr(real, "send_many", None)
-        self.depth = getattr(real, "depth", None)
-
-    def send(self, body: dict[str, Any], delay_seconds: int = 0) -> None:
-        self._deaths.around(self._step, lambda: self._real.send(body, delay_seconds))
 
 
 @pytest.fixture
@@ -120,31 +57,6 @@ def timeline(app: App, clock: FakeClock, deaths: Deaths) -> WebhookTimeline:
     return timeline
 
 
-def endanger(timeline: WebhookTimeline, deaths: Deaths) -> None:
-    parts = timeline.app.__dict__
-    assert isinstance(parts["webhooks_queue"], WebhooksQueue)
-    parts["webhooks_queue"] = DyingQueue(parts["webhooks_queue"], "copy", deaths)
-    parts["webhooks_dlq"] = DyingQueue(parts["webhooks_dlq"], "letter", deaths)
-
-
-def relayed(app: App, url: str, number: int = 0) -> Webhook:
-    payment = store_awaiting(app, idempotency_key=f"key-{number}", webhook_url=url)
-    event_id = ids.event_id(payment.payment_id, payment.sequence)
-    event = app.outbox.get(payment.history[-1].at, payment.payment_id, event_id)
-    assert event is not None
-    return Webhook.of_event(event)
-
-
-def delivery_of(app: App, webhook: Webhook) -> Delivery | None:
-    return app.deliveries.get(webhook.payment_id, webhook.event_id)
-
-
-def ended(app: App, webhook: Webhook) -> Delivery:
-    found = delivery_of(app, webhook)
-    assert found is not None
-    return found
-
-
 POINTS = [f"{when} the {step}" for step in STEPS[:3] for when in ("before", "after")]
 
 
@@ -159,14 +71,14 @@ def test_a_sender_that_dies_anywhere_loses_no_webhook(
     deaths_in_a_row: int,
 ) -> None:
     endpoint.statuses = [500, 500]
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     deaths.planned = [point] * deaths_in_a_row
 
     timeline.start(webhook)
     timeline.run()
 
     assert deaths.planned == [], "it died as planned"
-    delivery = ended(app, webhook)
+    delivery = delivery_of(app, webhook)
     assert delivery.state == "delivered"
     unrecorded = sum(died in ("after the request", "before the record") for died in deaths.died)
     assert {headers["webhook-id"] for headers, _ in endpoint.received} == {webhook.event_id}
@@ -180,14 +92,14 @@ def test_a_sender_that_dies_at_the_end_of_a_delivery_leaves_a_letter(
 ) -> None:
     retry_slowly(app, ())
     endpoint.statuses = [500, 500]
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     deaths.planned = [point]
 
     timeline.start(webhook)
     timeline.run()
 
     assert deaths.planned == []
-    assert ended(app, webhook).failure == "out_of_attempts"
+    assert delivery_of(app, webhook).failure == "out_of_attempts"
     assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
 
 
@@ -216,12 +128,12 @@ def test_a_record_whose_answer_is_lost_is_followed_by_its_letter(
 ) -> None:
     retry_slowly(app, ())
     endpoint.statuses = [500]
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
 
     timeline.start(webhook)
     timeline.run()
 
-    delivery = ended(app, webhook)
+    delivery = delivery_of(app, webhook)
     assert (delivery.state, delivery.attempt_count) == ("failed", 1)
     assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
 
@@ -230,13 +142,13 @@ def test_a_record_whose_answer_is_lost_is_followed_by_its_copy(
     app: App, timeline: WebhookTimeline, endpoint: Endpoint, repeated: RepeatedDeliveries
 ) -> None:
     endpoint.statuses = [500, 500]
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
 
     timeline.start(webhook)
     timeline.run()
 
-    assert ended(app, webhook).state == "delivered"
-    assert [attempt.status for attempt in ended(app, webhook).attempts] == [500, 500, 200]
+    assert delivery_of(app, webhook).state == "delivered"
+    assert [attempt.status for attempt in delivery_of(app, webhook).attempts] == [500, 500, 200]
     assert len(timeline.sent) == 3, "the copies came, and the index had nothing to bring"
     assert timeline.done == ["pending: again in 1 s", "pending: again in 2 s", "delivered"]
 
@@ -246,18 +158,20 @@ def test_a_record_whose_answer_is_lost_is_followed_although_another_wrote_beside
 ) -> None:
     retry_slowly(app, ())
     endpoint.statuses = [500]
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     late = Attempt(to_text(app.clock()), 503, 1)
 
     def beside() -> None:
         repeated.meanwhile = None
-        assert DeliveryStore.save(repeated, ended(app, webhook), ended(app, webhook).beside(late))
+        assert DeliveryStore.save(
+            repeated, delivery_of(app, webhook), delivery_of(app, webhook).beside(late)
+        )
 
     repeated.meanwhile = beside
     timeline.start(webhook)
     timeline.run()
 
-    assert [attempt.status for attempt in ended(app, webhook).attempts] == [500, 503]
+    assert [attempt.status for attempt in delivery_of(app, webhook).attempts] == [500, 503]
     assert [letter["event_id"] for letter in timeline.letters] == [webhook.event_id]
 
 
@@ -266,17 +180,17 @@ def test_a_record_whose_answer_is_lost_leaves_to_who_asked_since_what_he_asked_f
 ) -> None:
     retry_slowly(app, ())
     endpoint.statuses = [500]
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
 
     def ask() -> None:
         repeated.meanwhile = None
-        redeliver(app, ended(app, webhook))
+        redeliver(app, delivery_of(app, webhook))
 
     repeated.meanwhile = ask
     timeline.start(webhook)
     timeline.run()
 
-    delivery = ended(app, webhook)
+    delivery = delivery_of(app, webhook)
     assert (delivery.state, delivery.attempt_count) == ("delivered", 2)
     assert timeline.letters == []
 
@@ -286,13 +200,13 @@ def test_a_sender_that_dies_of_every_attempt_comes_to_an_end(
 ) -> None:
     """Poison: each turn costs its receives, and then counts as an attempt."""
     retry_slowly(app, (1, 2))
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     deaths.planned = ["before the request"] * 100
 
     timeline.start(webhook)
     timeline.run()
 
-    delivery = ended(app, webhook)
+    delivery = delivery_of(app, webhook)
     assert [attempt.error for attempt in delivery.attempts] == ["sender_ended"] * 3
     assert delivery.failure == "out_of_attempts"
     # What the sweeper sent meanwhile dies as well, and each that comes again makes sure of it.
@@ -304,16 +218,16 @@ def test_a_sender_that_dies_of_every_attempt_comes_to_an_end(
 def test_a_request_to_send_again_that_dies_is_carried_out_once_it_is_written(
     app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths, point: str
 ) -> None:
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     timeline.start(webhook)
     timeline.run()
     deaths.planned = [point]
 
     with pytest.raises(Killed):
-        redeliver(app, ended(app, webhook))
+        redeliver(app, delivery_of(app, webhook))
     timeline.run()
 
-    assert ended(app, webhook).state == "delivered"
+    assert delivery_of(app, webhook).state == "delivered"
     assert len(endpoint.received) == 2
 
 
@@ -322,14 +236,14 @@ def test_a_sweeper_that_dies_between_its_calls_sends_again_and_nothing_is_sent_t
     app: App, timeline: WebhookTimeline, endpoint: Endpoint, deaths: Deaths, point: str
 ) -> None:
     endpoint.statuses, endpoint.headers = [503], {"Retry-After": "3600"}
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     deaths.planned = [point]
 
     timeline.start(webhook)
     timeline.run()
 
     assert deaths.planned == []
-    assert ended(app, webhook).state == "delivered"
+    assert delivery_of(app, webhook).state == "delivered"
     assert len(endpoint.received) == 2
 
 
@@ -353,14 +267,14 @@ def test_a_webhook_that_is_put_off_survives_its_sender(
             return real.of(merchant)
 
     app.__dict__["webhook_secrets"] = Locked()
-    webhook = relayed(app, endpoint.url)
+    webhook = told(app, awaiting(app, endpoint.url))
     deaths.planned = [point]
 
     timeline.start(webhook)
     timeline.run()
 
     assert deaths.planned == []
-    delivery = ended(app, webhook)
+    delivery = delivery_of(app, webhook)
     assert (delivery.state, delivery.attempt_count) == ("delivered", 1)
     assert len(endpoint.received) == 1
 
@@ -382,18 +296,21 @@ class Life:
 
     def act(self, name: str) -> None:
         self.acts[name]()
-        delivery = delivery_of(self.timeline.app, self.webhook)
+        delivery = self.delivery()
         self.turns.append(delivery.turn if delivery else 1)
 
+    def delivery(self) -> Delivery | None:
+        return self.timeline.app.deliveries.get(self.webhook.payment_id, self.webhook.event_id)
+
     def ask_again(self) -> None:
-        delivery = delivery_of(self.timeline.app, self.webhook)
+        delivery = self.delivery()
         if delivery:
             with suppress(Killed):
                 redeliver(self.timeline.app, delivery)
 
     def end(self) -> Delivery:
         self.timeline.run()
-        delivery = ended(self.timeline.app, self.webhook)
+        delivery = delivery_of(self.timeline.app, self.webhook)
         self.turns.append(delivery.turn)
         return delivery
 
@@ -426,7 +343,7 @@ def test_whatever_happens_in_whatever_order_a_delivery_ends_and_its_turns_only_g
     endanger(timeline, deaths)
     endpoint.statuses[:], endpoint.received[:] = answers, []
     deaths.planned, deaths.died = [], []
-    life = Life(timeline, relayed(app, f"{endpoint.url}&n={number}", number))
+    life = Life(timeline, told(app, awaiting(app, f"{endpoint.url}&n={number}", number)))
 
     timeline.start(life.webhook)
     for name, death in acts:

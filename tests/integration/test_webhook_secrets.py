@@ -1,4 +1,4 @@
-"""Webhook secrets over moto: sealed, opened for their merchant alone, and rotated under way."""
+"""Webhook secrets: sealed, opened for their merchant alone, and rotated under way."""
 
 from __future__ import annotations
 

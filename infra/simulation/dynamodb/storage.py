@@ -62,9 +62,7 @@ class Storage:
         self._sequence_number += 1
         event = "REMOVE" if new is None else "MODIFY" if old else "INSERT"
         keys = table.keys_of(new or old or {})
-        change = Change(
-            table.spec.name, event, keys, old, new, now, self._sequence_number, by_ttl
-        )
+        change = Change(table.spec.name, event, keys, old, new, now, self._sequence_number, by_ttl)
         self.changes.append(change)
         if table.spec.stream and self.on_change:
             self.on_change(change)

@@ -36,8 +36,10 @@ def seal_item(item: Mapping[str, Any]) -> Item:
     return {name: seal(value) for name, value in item.items()}
 
 
-def seal(value: Mapping[str, Any], depth: int = 1) -> Value:
+def seal(value: Value, depth: int = 1) -> Value:
     """Check a value and give it DynamoDB's own form."""
+    if len(value) == 1 and isinstance(value.get("S"), str):  # as most are
+        return value
     if len(value) != 1:
         fault = "has more than one datatypes set" if value else "is empty"
         raise validation(
@@ -47,7 +49,7 @@ def seal(value: Mapping[str, Any], depth: int = 1) -> Value:
     match kind:
         case "S" | "BOOL":
             _expect(raw, str if kind == "S" else bool)
-            return {kind: raw}
+            return value
         case "N":
             return {"N": canonical_number(raw)}
         case "M":

@@ -152,7 +152,7 @@ def test_a_name_that_can_not_be_shown_is_a_wrong_use(riel: Riel) -> None:
 def test_of_many_operators_at_once_one_adds_the_second_key(
     riel: Riel, shop: dict[str, Any]
 ) -> None:
-    """On the engine, because moto lets several conditional transactions win."""
+    """On the engine, because the model has no real races."""
     app = open_stage("local").app
 
     def rotate(_: int) -> str | None:

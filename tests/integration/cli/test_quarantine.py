@@ -1,4 +1,4 @@
-"""Dead letters that are put aside: over moto what is kept, on the engine the commands."""
+"""Dead letters that are put aside: over the model what is kept, on the engine the commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`riel simulator pay` against a simulator on a socket and moto's tables; no stage runs."""
+"""`riel simulator pay` against a simulator on a socket; no stage runs."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ class Simulator:
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     simulator = Simulator()
-    thread = threading.Thread(target=simulator.server.serve_forever, daemon=True)
+    # The end of a test waits for the next look at whether it has come.
+    thread = threading.Thread(target=simulator.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield simulator
     simulator.server.shutdown()

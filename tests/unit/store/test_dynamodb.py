@@ -1,4 +1,4 @@
-"""What DynamoDB's failures mean. The engine and moto never conflict, so the answers are given."""
+"""What DynamoDB's failures mean. Nothing here conflicts by itself, so the answers are given."""
 
 from __future__ import annotations
 
