@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types synth docs fuzz benchmark lock clean
+.PHONY: help run test check lint types synth docs fuzz simulate benchmark lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,9 @@ docs: $(READY) ## Renew the API's documentation page and openapi.json from the c
 fuzz: $(READY) ## Try far more hostile inputs than `check` does (FUZZ=10 times as many)
 	RIEL_FUZZ=$(or $(FUZZ),10) $(BIN)/pytest -q -p no:xdist --timeout 3600 --show-capture=no \
 	  tests/integration/test_fuzz.py tests/integration/test_contract.py
+
+simulate: $(READY) ## Break every call of every scenario in every way, and try SEEDS=1000 seeds
+	$(BIN)/riel simulate --exhaustive --seeds $(or $(SEEDS),1000)
 
 benchmark: $(READY) ## Measure cold start and hot path under Lambda's runtime interface
 	$(BIN)/python -m tests.load.benchmark

@@ -95,6 +95,11 @@ def synthesize_all(*stage_names: str) -> list[CloudAssembly]:
     return [read_assembly(ASSEMBLIES / name) for name in stage_names]
 
 
+def is_current(stage_name: str) -> bool:
+    """Whether the stage's cloud assembly is there, and so `synthesize` takes no time."""
+    return _is_current(stage_name, _fingerprint())
+
+
 def read_assembly(folder: Path) -> CloudAssembly:
     """What a cloud assembly's manifest says about its stacks."""
     artifacts = _read(folder / "manifest.json")["artifacts"]

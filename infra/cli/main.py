@@ -48,6 +48,10 @@ _COMMANDS = {
         "What merchants were told: deliveries, redeliver, endpoints, resume.",
     ),
     "outbox": ("infra.cli.outbox:app", "Publish again what may have been lost: replay."),
+    "simulate": (
+        "infra.cli.simulate:simulate",
+        "Break the stage in every way, in a world of models: the same seed, the same bytes.",
+    ),
 }
 
 

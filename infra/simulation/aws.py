@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -14,10 +14,14 @@ from infra.simulation.dynamodb import DynamoDb
 from infra.simulation.faults import Target
 from infra.simulation.gate import Gate, Outside
 from infra.simulation.kernel import Kernel
+from infra.simulation.points import NOTHING
 from infra.simulation.sqs import Sqs
+from infra.simulation.stream import KeptStream
 from infra.simulation.transport import ServiceError
 from riel.app import READ_TIMEOUT_SECONDS
 
+_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+_ONGOING = "Transaction is ongoing for the item"
 SIMULATOR_SECRET = "shared-by-both-sides-of-the-simulation"
 _READS = frozenset(
     {
@@ -27,6 +31,8 @@ _READS = frozenset(
         "BatchGetItem",
         "GetQueueAttributes",
         "GetSecretValue",
+        "GetShardIterator",
+        "GetRecords",
         "Encrypt",
         "Decrypt",
     }
@@ -41,6 +47,7 @@ class Aws:
         self._gate = gate
         self.dynamodb = dynamodb
         self.sqs = sqs
+        self.stream = KeptStream()
 
     def answer(self, service: str, operation: str, request: dict[str, Any]) -> Mapping[str, Any]:
         """Let a request through the gate to its model."""
@@ -52,6 +59,8 @@ class Aws:
             patience_seconds=READ_TIMEOUT_SECONDS,
             lost=lambda: ReadTimeoutError(endpoint_url=service),
             refused=lambda: _throttled(service),
+            conflicted=_conflict(operation, request),
+            told=_told,
         )
         answer: Mapping[str, Any] = self._gate.make(
             outside, lambda: self._effect(service, operation, request)
@@ -64,6 +73,8 @@ class Aws:
             return answer
         if service == Target.SQS:
             return self.sqs.call(operation, request)
+        if service == Target.STREAM:
+            return self.stream.call(operation, request)
         if service == Target.KMS:
             return _kms(operation, request)
         return _secret(operation, self._kernel.start)
@@ -88,12 +99,29 @@ def _secret(operation: str, created: float) -> dict[str, Any]:
     return {"SecretString": SIMULATOR_SECRET, "CreatedDate": created - 30 * 86_400}
 
 
+def _told(answer: Mapping[str, Any]) -> str:
+    return NOTHING if answer.get("Items") == [] else ""
+
+
 def _throttled(service: str) -> Exception:
     codes = {
         Target.DYNAMODB: "com.amazonaws.dynamodb.v20120810#ThrottlingException",
         Target.SQS: "com.amazonaws.sqs#RequestThrottled",
     }
     return ServiceError(codes.get(Target(service), "ThrottlingException"), "too fast")
+
+
+def _conflict(operation: str, request: Mapping[str, Any]) -> Callable[[], Exception] | None:
+    """Make the refusal of a write to what transactions write, too; None for all other calls."""
+    prefix = "com.amazonaws.dynamodb.v20120810#"
+    if operation == "TransactWriteItems":
+        reasons = [{"Code": "None"} for _ in request["TransactItems"]]
+        reasons[0] = {"Code": "TransactionConflict", "Message": _ONGOING}
+        code = f"{prefix}TransactionCanceledException"
+        return lambda: ServiceError(code, "canceled", CancellationReasons=reasons)
+    if operation not in _WRITES or not request["TableName"].endswith("-payments"):
+        return None
+    return lambda: ServiceError(f"{prefix}TransactionConflictException", _ONGOING)
 
 
 def _subject(operation: str, request: Mapping[str, Any]) -> str:

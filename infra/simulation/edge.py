@@ -20,7 +20,7 @@ CLIENT_SECONDS = 20.0
 _GATEWAYS = "/api/v1/gateways/"
 
 
-class UnreachableError(Exception):
+class UnreachableError(OSError):
     """The request got no answer; whether it was received, nobody knows."""
 
 
@@ -57,6 +57,7 @@ class Edge:
             patience_seconds=CLIENT_SECONDS,
             lost=lambda: UnreachableError("no answer"),
             refused=lambda: UnreachableError("refused"),
+            told=lambda answer: str(answer.status),
         )
         response: Response = self._gate.make(
             outside, lambda: self._invoke(method, path, headers, body, is_event=is_event)

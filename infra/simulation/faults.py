@@ -26,6 +26,9 @@ class Fault(StrEnum):
     REFUSED = "refused"
     """No effect: throttled or unavailable, also when the SDK repeats the call."""
 
+    CONFLICTED = "conflicted"
+    """No effect: another transaction had the item at this moment. The SDK does not repeat it."""
+
     DUPLICATED = "duplicated"
     """It arrives twice."""
 
@@ -40,6 +43,7 @@ class Target(StrEnum):
     SQS = "sqs"
     KMS = "kms"
     SECRETS = "secretsmanager"
+    STREAM = "dynamodbstreams"
     GATEWAY = "gateway"
     ENDPOINT = "endpoint"
     API = "api"
@@ -50,15 +54,18 @@ class Target(StrEnum):
     SCHEDULE = "schedule"
 
 
+OF_AWS = frozenset({Target.DYNAMODB, Target.SQS, Target.KMS, Target.SECRETS, Target.STREAM})
+"""What is called through the SDK, which repeats what failed."""
 _KILLS = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER}
 _OF_A_CALL = _KILLS | {Fault.LOST, Fault.REFUSED, Fault.LATE}
 _OF_AN_EDGE = {Fault.LOST, Fault.REFUSED, Fault.DUPLICATED, Fault.LATE}
 
 _POSSIBLE: Mapping[Target, Collection[Fault]] = {
-    Target.DYNAMODB: _OF_A_CALL | {Fault.LOST_TWICE},
+    Target.DYNAMODB: _OF_A_CALL | {Fault.LOST_TWICE, Fault.CONFLICTED},
     Target.SQS: _OF_A_CALL | {Fault.LOST_TWICE, Fault.DUPLICATED},
     Target.KMS: _OF_A_CALL,
     Target.SECRETS: _OF_A_CALL,
+    Target.STREAM: _OF_A_CALL,
     Target.GATEWAY: _OF_A_CALL | {Fault.DUPLICATED},
     Target.ENDPOINT: _OF_A_CALL | {Fault.DUPLICATED},
     Target.API: _OF_AN_EDGE,
@@ -82,6 +89,7 @@ class Call:
     subject: str
     changes: bool
     can_be_killed: bool
+    can_conflict: bool = False
 
     @property
     def possible(self) -> list[Fault]:
@@ -95,6 +103,7 @@ class Call:
             if fault in _POSSIBLE[self.target]
             and (self.changes or fault in _WITHOUT_EFFECT)
             and (self.can_be_killed or fault not in _KILLS)
+            and (self.can_conflict or fault is not Fault.CONFLICTED)
         ]
 
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
-from infra.simulation.faults import Call, Fault, Plan, Target
+import httpx
+from botocore.exceptions import BotoCoreError
+
+from infra.simulation.faults import OF_AWS, Call, Fault, Plan, Target
 from infra.simulation.kernel import Kernel, Owner
+from infra.simulation.transport import ServiceError
 
 FASTEST_SECONDS = 0.002
 SLOWEST_SECONDS = 0.030
 LATE_SECONDS = 40.0
 """Later than any lease lasts: a request that was stuck somewhere, and its caller long gone."""
+IN_FLIGHT = "in-flight"
+"""What the task is called that brings an effect which comes late."""
 SDK_ATTEMPTS = 2
 """How often the SDK tries; a test compares it with the product's setting."""
+EXPECTED = (ServiceError, BotoCoreError, httpx.HTTPError, OSError)
+"""What calls fail with in the real world; anything else that a model raises is its defect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +31,7 @@ class Outside:
     """What an outside call is, and what its caller sees when it fails.
 
     `patience_seconds` is how long the caller waits for an answer. `lost` and `refused` make the
-    errors, as the caller's library would raise them.
+    errors, as the caller's library would raise them. `told` says in a word what was answered.
     """
 
     target: Target
@@ -32,16 +41,20 @@ class Outside:
     patience_seconds: float
     lost: Callable[[], Exception]
     refused: Callable[[], Exception]
+    conflicted: Callable[[], Exception] | None = None
+    told: Callable[[Any], str] = lambda _answer: ""
 
 
 @dataclass(slots=True)
 class Passed:
-    """A line of the trace: a call, when it was made, and what came of it."""
+    """A line of the trace: a call, when it was made, what was answered, or how it failed."""
 
     at: float
     call: Call
     fault: Fault | None
     outcome: str = ""
+    answer: str = ""
+    ended_at: float = inf
 
 
 @dataclass(slots=True)
@@ -77,16 +90,19 @@ class Gate:
             outside.subject,
             outside.changes,
             task.owner is not None,
+            outside.conflicted is not None,
         )
         line = Passed(self.kernel.elapsed, call, None)
         self.passed.append(line)
         self.kernel.sleep(self._latency(call))
         line.fault = fault = self._fault(task.name, call)
         try:
-            return self._make(outside, effect, fault, task.owner)
+            answer = self._make(outside, effect, fault, task.owner)
         except Exception as error:
-            line.outcome = _named(error)
+            line.outcome, line.ended_at = _named(error), self.kernel.elapsed
             raise
+        line.answer, line.ended_at = outside.told(answer), self.kernel.elapsed
+        return answer
 
     def between(self, call: Call) -> Fault | None:
         """Note something that no task does, such as a mapping's receive; return what goes wrong."""
@@ -108,7 +124,7 @@ class Gate:
     def _fault(self, task: str, call: Call) -> Fault | None:
         # The SDK's own repetition of a call fails like the call.
         again = self._again.pop((task, call.operation), None)
-        if again and self.kernel.now <= again[1] and call.target in (Target.DYNAMODB, Target.SQS):
+        if again and self.kernel.now <= again[1] and call.target in OF_AWS:
             return again[0]
         fault = self._planned(call)
         if fault in (Fault.REFUSED, Fault.LOST_TWICE):
@@ -118,6 +134,8 @@ class Gate:
     def _make(
         self, outside: Outside, effect: Callable[[], Any], fault: Fault | None, owner: Owner | None
     ) -> Any:
+        caller = self.kernel.current.name if self.kernel.current else ""
+        gives_up_at = self.kernel.now + outside.patience_seconds
         match fault:
             case Fault.KILLED_BEFORE if owner:
                 self._die(owner, fault)
@@ -126,21 +144,23 @@ class Gate:
                 self._die(owner, fault)
             case Fault.LOST | Fault.LOST_TWICE:
                 _let(effect)
-                self.kernel.sleep(outside.patience_seconds)
+                self.kernel.sleep(gives_up_at - self.kernel.now)
                 raise outside.lost()
             case Fault.LATE:
                 self.in_flight += 1
-                self.kernel.after(LATE_SECONDS, lambda: self._later(effect))
+                self.kernel.after(LATE_SECONDS, lambda: self._later(effect, caller))
                 self.kernel.sleep(outside.patience_seconds)
                 raise outside.lost()
             case Fault.REFUSED:
                 raise outside.refused()
+            case Fault.CONFLICTED if outside.conflicted:
+                raise outside.conflicted()
             case Fault.DUPLICATED:
                 self.in_flight += 1
-                self._later(effect)
+                self._later(effect, caller)
         return effect()
 
-    def _later(self, effect: Callable[[], Any]) -> None:
+    def _later(self, effect: Callable[[], Any], caller: str) -> None:
         # A task of its own, because an effect may wait: a PSP takes its time.
         self.last_fault_at = self.kernel.elapsed
 
@@ -148,7 +168,7 @@ class Gate:
             _let(effect)
             self.in_flight -= 1
 
-        self.kernel.spawn("in-flight", arrive)
+        self.kernel.spawn(f"{IN_FLIGHT}({caller})", arrive)
 
     def _watched(self, effect: Callable[[], Any]) -> Callable[[], Any]:
         def watched() -> Any:

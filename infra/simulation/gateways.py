@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -25,8 +26,26 @@ from infra.simulation.kernel import Kernel
 from infra.simulation.transport import ServiceError
 from riel.config import SimulatorConfig
 
+LATER_SECONDS = 5.0
+"""Longer than the first look-up waits, and within the time that a request may be under way."""
 _TABLE = "charges"
 _NOT_AS_AGREED = (ValueError, KeyError, TypeError, AttributeError)
+
+
+@dataclass(slots=True)
+class Asked:
+    """One request of the product to a PSP.
+
+    `key` is the idempotency key that it is about. `status` is what came back: 0 where there was no
+    connection, None where nobody knows, or not yet.
+    """
+
+    at: float
+    task: str
+    method: str
+    path: str
+    key: str
+    status: int | None = None
 
 
 class Psp:
@@ -34,27 +53,44 @@ class Psp:
 
     def __init__(self, kernel: Kernel, send: Callable[[str, dict[str, Any]], None]) -> None:
         self._kernel = kernel
-        self._memory = DynamoDb(lambda: kernel.now)
-        self._memory.create(TableSpec(_TABLE, ("pk", None)))
+        self.memory = DynamoDb(lambda: kernel.now)
+        self.memory.create(TableSpec(_TABLE, ("pk", None)))
         chance = Chance(kernel)
         self._world = World(
             config=SimulatorConfig(table=_TABLE, latency_seconds=(0.05, 0.2), secret=_TABLE),
-            table=ChargeTable(cast("Any", _Direct(self._memory)), _TABLE),
+            table=ChargeTable(cast("Any", _Direct(self.memory)), _TABLE),
             clock=lambda: datetime.fromtimestamp(kernel.now, UTC),
             random=chance,
             send=send,
             sleep=kernel.sleep,
         )
-        self.posts: list[tuple[float, str, dict[str, Any]]] = []
+        self.on_asked: Callable[[Asked], None] = lambda _asked: None
+        self.down: set[str] = set()
+        """Which of the two answers that it is down."""
+        self.failing: set[str] = set()
+        """Which of the two answers a charge by an error, and makes it a little later."""
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
         """Answer one request, in the time that a PSP takes; returns status and body."""
+        gateway = "standby" if path.startswith("/standby/") else "simulator"
+        if gateway in self.down:
+            return 503, {"error": "down"}
         event = {
             "requestContext": {"http": {"method": method}},
             "rawPath": path,
             "headers": headers,
             "body": body.decode(),
         }
+        if method == "POST" and gateway in self.failing:
+            self._kernel.spawn("psp-later", lambda: self._later(event))
+            return 500, {"error": "failed"}
+        return self._answer(event)
+
+    def _later(self, event: dict[str, Any]) -> None:
+        self._kernel.sleep(LATER_SECONDS)
+        self._answer(event)
+
+    def _answer(self, event: dict[str, Any]) -> Any:
         try:
             return route(self._world, event)
         except RefusedError as error:
@@ -87,9 +123,28 @@ class GatewayTransport(httpx.BaseTransport):
             patience_seconds=patience,
             lost=lambda: httpx.ReadTimeout("no answer", request=request),
             refused=lambda: httpx.ConnectError("refused", request=request),
+            told=lambda answer: str(answer.status_code),
         )
-        response: httpx.Response = self._gate.make(outside, lambda: self._send(request, patience))
+        asked = self._asked(request)
+        try:
+            response: httpx.Response = self._gate.make(
+                outside, lambda: self._send(request, patience)
+            )
+        except httpx.ConnectError:
+            asked.status = 0
+            raise
+        asked.status = response.status_code
         return response
+
+    def _asked(self, request: httpx.Request) -> Asked:
+        task = self._kernel.current
+        path = request.url.path
+        key = (
+            request.headers.get("idempotency-key") or path.removesuffix("/void").rpartition("/")[2]
+        )
+        asked = Asked(self._kernel.elapsed, task.name if task else "", request.method, path, key)
+        self._psp.on_asked(asked)
+        return asked
 
     def _send(self, request: httpx.Request, patience: float) -> httpx.Response:
         headers = {name.lower(): value for name, value in request.headers.items()}

@@ -74,6 +74,9 @@ class Kernel:
         self.now = start
         self.start = start
         self.current: Task | None = None
+        self.skipped = 0.0
+        self.failed: list[Task] = []
+        """Tasks that ended with an error of their own."""
         self.when_moved: Callable[[float], None] = lambda _now: None
         self._key = seed.to_bytes(8, "big", signed=True)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -109,6 +112,11 @@ class Kernel:
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something later."""
         self.at(self.now + seconds, action)
+
+    def skip(self, seconds: float) -> None:
+        """Let time jump: what was to happen meanwhile happens late, now."""
+        self.skipped += seconds
+        self._move(self.now + seconds)
 
     def run(self, is_over: Callable[[], bool], until: float) -> bool:
         """Let things happen until `is_over` or until an instant; return whether it was over."""
@@ -220,3 +228,5 @@ class Kernel:
             self.current = None
         if task.greenlet.dead:
             self._tasks.discard(task)
+            if task.error is not None:
+                self.failed.append(task)

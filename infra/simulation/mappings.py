@@ -15,6 +15,7 @@ from infra.local.event_filter import passes
 from infra.local.failure_record import failure_record
 from infra.local.stream_decisions import (
     Batch,
+    Decision,
     Discarded,
     Failed,
     Outcome,
@@ -29,6 +30,7 @@ from infra.simulation.faults import Call, Fault, Target
 from infra.simulation.functions import Functions, Invocation
 from infra.simulation.kernel import Kernel
 from infra.simulation.sqs import Message, Sqs, attributes
+from infra.simulation.stream import ARN, KeptStream
 
 GATHER_SECONDS = 0.02
 """Messages that come within it may come in one batch."""
@@ -36,7 +38,6 @@ STREAM_SECONDS = 0.1
 FIRST_RETRY_SECONDS = 0.1
 LONGEST_RETRY_SECONDS = 5.0
 SHARDS = 2
-_STREAM_ARN = "arn:aws:dynamodb:us-east-1:000000000000:table/outbox/stream/simulated"
 
 Between = Callable[[Call], Fault | None]
 
@@ -152,6 +153,8 @@ class StreamPoller:
         self._pending: list[deque[Batch]] = [deque() for _ in range(SHARDS)]
         self._fresh: list[list[Record]] = [[] for _ in range(SHARDS)]
         self._is_busy = [False] * SHARDS
+        self.kept = KeptStream()
+        self.on_relayed: Callable[[list[Mapping[str, Any]]], None] = lambda _images: None
 
     @property
     def is_idle(self) -> bool:
@@ -161,9 +164,10 @@ class StreamPoller:
     def take(self, change: Change) -> None:
         """Take a change of the table into the stream."""
         record = _record(change)
+        shard = int(self._kernel.draw("shard", str(change.keys)) * SHARDS)
+        self.kept.keep(_shard_id(shard), record)
         if not passes(record, self._mapping.settings.patterns):
             return
-        shard = int(self._kernel.draw("shard", str(change.keys)) * SHARDS)
         self._fresh[shard].append(record)
         wait = STREAM_SECONDS * self._kernel.draw("stream", change.sequence_number)
         self._kernel.after(wait, lambda: self._deliver(shard))
@@ -183,7 +187,7 @@ class StreamPoller:
         settings = self._mapping.settings
         expired, batch = split_expired(pending.popleft(), self._kernel.now, settings)
         if expired is not None:
-            self._give_up(expired)
+            self._give_up(shard, expired)
         if batch is None:
             self._kernel.after(0, lambda: self._deliver(shard))
             return
@@ -208,18 +212,19 @@ class StreamPoller:
         else:
             decision = decide(batch, outcome, settings)
             if decision.discarded is not None:
-                self._give_up(decision.discarded)
+                self._give_up(shard, decision.discarded)
+            self.on_relayed(_done(batch, decision))
             self._pending[shard].extendleft(reversed(decision.next_batches))
         retries = self._pending[shard][0].retries if self._pending[shard] else 0
         wait = min(FIRST_RETRY_SECONDS * 2**retries, LONGEST_RETRY_SECONDS)
         self._kernel.after(wait, lambda: self._deliver(shard))
 
-    def _give_up(self, discarded: Discarded) -> None:
+    def _give_up(self, shard: int, discarded: Discarded) -> None:
         record = failure_record(
             discarded,
             function_arn=self._mapping.function,
-            stream_arn=_STREAM_ARN,
-            shard_id="shard",
+            stream_arn=ARN,
+            shard_id=_shard_id(shard),
             now=self._kernel.now,
         )
         self._sqs.send(self._mapping.settings.on_failure_arn, json.dumps(record))
@@ -257,6 +262,17 @@ class Schedule:
             self._functions.invoke(self._function, {}, name)
 
 
+def _shard_id(shard: int) -> str:
+    return f"shard-{shard}"
+
+
+def _done(batch: Batch, decision: Decision) -> list[Mapping[str, Any]]:
+    """Return the new images of the records that neither come again nor were given up."""
+    others = [*decision.next_batches, *([decision.discarded.batch] if decision.discarded else [])]
+    left = {record["eventID"] for other in others for record in other.records}
+    return [r["dynamodb"]["NewImage"] for r in batch.records if r["eventID"] not in left]
+
+
 def _failed(answer: Any, receipts: Mapping[str, str]) -> set[str]:
     """Return which messages a partial batch response names; a broken one fails them all."""
     if answer is None:
@@ -275,7 +291,7 @@ def _record(change: Change) -> Record:
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
         "awsRegion": "us-east-1",
-        "eventSourceARN": _STREAM_ARN,
+        "eventSourceARN": ARN,
         "dynamodb": {
             "ApproximateCreationDateTime": change.at,
             "Keys": change.keys,

@@ -22,6 +22,7 @@ import boto3
 import certifi
 import httpx
 import time_machine
+from aws_lambda_powertools.shared import user_agent
 from botocore.retries.quota import RetryQuota
 from botocore.retries.standard import (
     ExponentialBackoff,
@@ -94,7 +95,7 @@ def installed(seams: Seams) -> Iterator[None]:
         put = stack.enter_context
         _run = seams
         stack.callback(_forget)
-        for service in ("dynamodb", "sqs", "kms", "secretsmanager"):
+        for service in ("dynamodb", "sqs", "kms", "secretsmanager", "dynamodbstreams"):
             _retries(service).forget()
         traveller = put(time_machine.travel(kernel.now, tick=False))
         kernel.when_moved = traveller.move_to
@@ -111,6 +112,8 @@ def installed(seams: Seams) -> Iterator[None]:
         put(patch.object(App, "from_environment", _new_app))
         # Twenty milliseconds for each environment, and all share the clients made above.
         put(patch.object(boto3.session, "Session", _nothing))
+        # It would add to the shared client with each environment, and never be taken away.
+        put(patch.object(user_agent, "register_feature_to_client", _nothing))
         put(patch.object(simulator_client, "new_client", _new_gateway_client))
         put(patch.object(socket, "create_connection", seams.connect))
         put(patch.object(metrics.provider, "add_metric", seams.count))

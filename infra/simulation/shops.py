@@ -53,6 +53,10 @@ class Shop:
     payments: list[Accepted] = field(default_factory=list)
     refunds: list[AcceptedRefund] = field(default_factory=list)
     refused: list[tuple[str, str, Response]] = field(default_factory=list)
+    seen: dict[str, list[tuple[str, ...]]] = field(default_factory=dict)
+    """Each history that a read has told, by payment."""
+    complaints: list[str] = field(default_factory=list)
+    """What no answer should have said."""
 
     @property
     def webhook_url(self) -> str:
@@ -87,20 +91,16 @@ class Shop:
         return self.ask("POST", f"/api/v1/payments/{payment_id}/cancel", key, {}).status == 202
 
     def read(self, payment_id: str) -> dict[str, Any]:
-        """Read a payment."""
-        body: dict[str, Any] = self.ask("GET", f"/api/v1/payments/{payment_id}").body
+        """Read a payment; it is never older than what was read before."""
+        known = max(self.seen.get(payment_id, ()), key=len, default=())
+        response = self.ask("GET", f"/api/v1/payments/{payment_id}")
+        body: dict[str, Any] = response.body
+        if response.status == 200:
+            told = tuple(line["status"] for line in body["history"])
+            self.seen.setdefault(payment_id, []).append(told)
+            if len(told) < len(known):
+                self.complaints.append(f"{payment_id} was {known}, and then {told}")
         return body
-
-    def wait_for(self, payment_id: str, *statuses: str, seconds: float = 600) -> str:
-        """Read a payment until it has one of these statuses, or for so long; return the last."""
-        ends = self.kernel.elapsed + seconds
-        wait = 0.5
-        while (status := str(self.read(payment_id)["status"])) not in statuses:
-            if self.kernel.elapsed >= ends:
-                break
-            self.kernel.sleep(wait)
-            wait = min(wait * 2, 30)
-        return status
 
     def ask(
         self, method: str, path: str, key: str = "", body: Mapping[str, Any] | None = None
@@ -113,6 +113,8 @@ class Shop:
             headers |= {"content-type": "application/json", "idempotency-key": key}
         for wait in (*RETRY_SECONDS, None):
             response = self._try(method, path, headers, content)
+            if response is not None and response.status == 500:
+                self.complaints.append(f"{method} {path} was answered {response.status}")
             if response is not None and not _is_later(response):
                 if response.status >= 400:
                     self.refused.append((method, path, response))

@@ -7,6 +7,7 @@ the run does not fail. That is Zeller's ddmin; it ends after so many tries, not 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 MAX_TRIES = 150
@@ -51,7 +52,7 @@ def _without_a_piece(
 ) -> list[Part] | None:
     """Leave out one of so many pieces, the last first: what came late matters least."""
     bounds = [len(parts) * number // pieces for number in range(pieces + 1)]
-    for start, end in reversed(list(zip(bounds, bounds[1:], strict=False))):
+    for start, end in reversed(list(pairwise(bounds))):
         rest = parts[:start] + parts[end:]
         if tries.take() and fails(rest):
             return rest

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from operator import itemgetter
 
 from infra.simulation.gate import Passed
+from infra.simulation.points import activity
+from infra.simulation.runs import Run
 
 WIDTH = 150
 """Of a line; a trace is the same on every terminal."""
 _WHO = 32
-_ID = re.compile(r"\b([a-z]{3})_([a-z2-7]{8})[a-z2-7]*")
+_ID = re.compile(r"\b(chg|end|evt|inb|pay|re|rfd)_([a-z2-7]{8})[a-z2-7]*")
 
 
 class Names:
@@ -35,12 +39,16 @@ class Names:
         return self._known[start]
 
 
-def trace(passed: Sequence[Passed], *, with_reads: bool) -> Iterator[str]:
-    """Tell a run's calls, a line each; without reads, only those that were refused are told."""
+def trace(run: Run, *, with_reads: bool) -> Iterator[str]:
+    """Tell a run, a line for each call and each change of a payment, a refund or a delivery.
+
+    Without reads, only those that failed are told.
+    """
     names = Names()
-    told = [line for line in passed if with_reads or line.call.changes or _is_eventful(line)]
-    for line, more in _gathered(told):
-        yield _line(line, more, names)
+    told = [line for line in run.passed if with_reads or line.call.changes or _is_eventful(line)]
+    lines = [(line.at, _line(line, more, names)) for line, more in _gathered(told)]
+    changes = [(at, f"{'':16}{'':{_WHO}}  = {names.short(text)}") for at, text in run.told]
+    yield from (text for _, text in merge(lines, changes, key=itemgetter(0)))
 
 
 def _gathered(passed: Iterable[Passed]) -> Iterator[tuple[Passed, int]]:
@@ -64,18 +72,12 @@ def _gathered(passed: Iterable[Passed]) -> Iterator[tuple[Passed, int]]:
 def _is_alike(one: Passed, other: Passed) -> bool:
     if any(line.call.changes or _is_eventful(line) for line in (one, other)):
         return False
-    return _activity(one) == _activity(other) and one.call.operation == other.call.operation
+    called = [(activity(line.call.name), line.call.operation) for line in (one, other)]
+    return called[0] == called[1]
 
 
 def _is_eventful(line: Passed) -> bool:
     return line.fault is not None or bool(line.outcome)
-
-
-def _activity(line: Passed) -> str:
-    """Whose call it is: the invocation, whichever of its tasks made it."""
-    name = line.call.name
-    end = name.rfind(")") + 1 or len(name.partition("/")[0].rpartition(".")[0])
-    return name[:end] if end else name
 
 
 def _line(line: Passed, more: int, names: Names) -> str:
@@ -94,7 +96,8 @@ def _line(line: Passed, more: int, names: Names) -> str:
 
 
 def _end(line: Passed, more: int) -> str:
-    end = f"  → {line.outcome}" if line.outcome else ""
+    came = line.outcome or line.answer
+    end = f"  → {came}" if came else ""
     if more:
         end += f"  (and {more} more like it)"
     return end + (f"  *** {line.fault.value} ***" if line.fault else "")

@@ -26,6 +26,8 @@ from infra.simulation.sqs import Sqs
 
 START = 1_776_427_200.0
 """2026-04-17T12:00:00Z."""
+EXPIRY_SECONDS = 1800.0
+"""What is expired is looked for twice in such a time, at odd times."""
 EVENT_SECONDS = (0.0, 2.0)
 EVENT_RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -51,6 +53,7 @@ class World:
         self.stream = StreamPoller(
             kernel, self.sqs, self.functions, deployment.stream, gate.between
         )
+        self.aws.stream = self.stream.kept
         self.dynamodb.on_change = self.stream.take
         self.schedule = Schedule(
             kernel,
@@ -60,6 +63,8 @@ class World:
             gate.between,
         )
         self.events_under_way = 0
+        self.loses_events = False
+        """Whether the PSP's events get lost for good."""
         self.metrics: Counter[str] = Counter()
 
     @contextmanager
@@ -69,6 +74,7 @@ class World:
         connect = connecting(self.endpoints.serve)
         with installed(Seams(self.kernel, self.aws, transport, connect, self._count)):
             self.schedule.start()
+            self._expire_later(1)
             try:
                 yield self
             finally:
@@ -82,12 +88,24 @@ class World:
         """Begin what somebody outside of the stage does."""
         return self.kernel.spawn(name, work)
 
+    def _expire_later(self, number: int) -> None:
+        # What is expired is deleted within days: some of it soon, some of it late.
+        wait = EXPIRY_SECONDS * self.kernel.draw("expiry", number)
+
+        def expire() -> None:
+            self.dynamodb.expire(is_chosen=lambda item: self.kernel.draw(number, item) < 0.5)
+            self._expire_later(number + 1)
+
+        self.kernel.after(wait, expire)
+
     def _count(self, name: str, unit: Any, value: float, **_: Any) -> None:
         del unit
         self.metrics[name] += int(value)
 
     def _send_event(self, url: str, event: dict[str, Any]) -> None:
         """Bring a PSP's event to the stage, as a PSP does: soon, and again until it is taken."""
+        if self.loses_events:
+            return
         low, high = EVENT_SECONDS
         name = f"psp-event({event['data']['idempotency_key'][-8:]})"
         self.events_under_way += 1

@@ -1,0 +1,151 @@
+"""The random search: one number is a whole run, its payments, its faults and its interleaving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.simulation.deployment import deployment_of
+from infra.simulation.failures import Failure
+from infra.simulation.faults import Chosen, Fault, Plan, Random
+from infra.simulation.kernel import Kernel
+from infra.simulation.report import Numbers
+from infra.simulation.runs import Run, run
+from infra.simulation.scenarios import MIXED, SCENARIOS
+from infra.simulation.shrinking import Tries, shrunk
+from infra.simulation.trace import trace
+
+KINDS: Mapping[str, tuple[Fault, ...]] = {
+    "kill": (Fault.KILLED_BEFORE, Fault.KILLED_AFTER),
+    "lost": (Fault.LOST, Fault.LOST_TWICE),
+    "refused": (Fault.REFUSED, Fault.CONFLICTED),
+    "duplicated": (Fault.DUPLICATED,),
+    "late": (Fault.LATE,),
+}
+"""Faults by the words of the command line."""
+_MOODS: tuple[tuple[str, ...], ...] = (
+    (),
+    *((kind,) for kind in KINDS),
+    ("kill", "late"),
+    ("lost", "duplicated"),
+    tuple(KINDS),
+    tuple(KINDS),
+)
+"""What a run has much of. Without faults there is disorder still: no two seeds interleave alike."""
+LEAST_CHANCE, MOST_CHANCE = 0.004, 0.08
+"""Of each kind at each call. With more, nothing gets anywhere for as long as faults last."""
+FAULT_SECONDS = (30.0, 150.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What seeds are tried on: which payments, and which kinds of faults may happen.
+
+    `at` gives the faults themselves instead, by call: that is how a failure is had again.
+    """
+
+    scenario: str = MIXED.name
+    payments: tuple[int, ...] = tuple(range(6))
+    kinds: tuple[str, ...] = tuple(KINDS)
+    at: tuple[tuple[str, Fault], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A seed of a search; with a trace, its run is told in whole."""
+
+    search: Search
+    seed: int
+    with_trace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of a seed. `mood` says which faults could happen.
+
+    `missed` names calls that were to fail and were never made.
+    """
+
+    seed: int
+    numbers: Numbers
+    failure: Failure | None
+    mood: str
+    trace: tuple[str, ...]
+    missed: tuple[str, ...]
+
+
+def try_seed(trial: Trial) -> Tried:
+    """Run a seed to its end."""
+    search, seed = trial.search, trial.seed
+    whole = _run(search, seed, search.payments, _plan(search, seed))
+    numbers = Numbers(seeds=1)
+    numbers.count(whole)
+    return Tried(
+        seed,
+        numbers,
+        Failure.of(whole, search.payments) if whole.violations else None,
+        _mood(search, seed),
+        tuple(trace(whole, with_reads=False)) if trial.with_trace else (),
+        tuple(name for name, fault in search.at if (name, fault) not in whole.injected),
+    )
+
+
+def shrink(found: tuple[Search, Failure]) -> Failure:
+    """Make a failure of a search small: first fewer payments, then fewer faults."""
+    search, failure = found
+    tries, name = Tries(), failure.violations[0].name
+    best = failure
+
+    def fails(payments: Sequence[int], plan: Plan) -> bool:
+        nonlocal best
+        tried = _run(search, failure.seed, payments, plan)
+        is_same = any(violation.name == name for violation in tried.violations)
+        if is_same:
+            best = Failure.of(tried, payments)
+        return is_same
+
+    shrunk(failure.payments, lambda p: fails(p, _plan(search, failure.seed)), tries)
+    shrunk(
+        list(best.faults.items()),
+        lambda faults: fails(best.payments, Chosen(dict(faults))),
+        tries,
+    )
+    # What was in the way of the fewer faults may be gone.
+    faults = Chosen(best.faults)
+    shrunk(best.payments, lambda p: fails(p, faults), tries)
+    return best
+
+
+def chances_of(seed: int, kinds: Sequence[str]) -> dict[Fault, float]:
+    """Draw how likely each fault is in a run: much of some kinds, little or nothing of others."""
+    draw = Kernel(seed, 0.0).draw
+    mood = _MOODS[int(len(_MOODS) * draw("mood"))]
+    span = MOST_CHANCE / LEAST_CHANCE
+    much = LEAST_CHANCE * span ** draw("chance")
+    return {
+        fault: (much if kind in mood else LEAST_CHANCE if mood else 0.0) / len(faults)
+        for kind, faults in KINDS.items()
+        for fault in faults
+        if kind in kinds
+    }
+
+
+def _plan(search: Search, seed: int) -> Plan:
+    if search.at:
+        return Chosen(dict(search.at))
+    draw = Kernel(seed, 0.0).draw
+    low, high = FAULT_SECONDS
+    until = low + (high - low) * draw("until")
+    return Random(draw, chances_of(seed, search.kinds), until)
+
+
+def _run(search: Search, seed: int, payments: Sequence[int], plan: Plan) -> Run:
+    scenario = MIXED if search.scenario == MIXED.name else SCENARIOS[search.scenario]
+    return run(deployment_of("local"), scenario, seed, plan, payments=payments)
+
+
+def _mood(search: Search, seed: int) -> str:
+    if search.at:
+        return ", ".join(f"{fault} at {name}" for name, fault in search.at)
+    chances = chances_of(seed, search.kinds).items()
+    return ", ".join(f"{fault} {chance:.2%}" for fault, chance in chances if chance) or "none"
