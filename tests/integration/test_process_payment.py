@@ -313,3 +313,25 @@ def test_fc_30_a_result_that_was_written_although_its_answer_was_lost_is_left_al
     assert after is not None
     assert after.status == Status.AWAITING_PAYMENT
     assert after.due_at is not None, "it still stands in the index of what is due"
+
+
+def test_a_soft_decline_that_was_written_although_its_answer_was_lost_is_not_written_over(
+    app: App, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is told of a failure gives the claim back; it was given back already, with more."""
+    payment = store_payment(app)
+    gateway.answer = declined(payment, is_soft=True)
+    release, lost = app.payments.release, [StoreUnavailableError("no answer")]
+
+    def answering_once_less(*arguments: Any, **named: Any) -> bool:
+        done = release(*arguments, **named)
+        if lost:
+            raise lost.pop()
+        return done
+
+    monkeypatch.setattr(app.payments, "release", answering_once_less)
+    process_payment(app, Step(payment.payment_id), receives=1)
+
+    after = app.payments.get(payment.payment_id)
+    assert after is not None
+    assert (after.charge_number, after.quiet_since_ms) == (2, 0)

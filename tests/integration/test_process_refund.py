@@ -186,6 +186,24 @@ def test_fc_32_a_lost_answer_is_looked_up_and_the_refund_is_counted_once(
     assert paid(app, refund.payment_id).refunded_minor == MINOR
 
 
+def test_a_doubt_that_was_written_although_its_answer_was_lost_is_not_written_over(
+    app: App, gateway: FakeGateway, refund: Refund, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.before = [OutcomeUnknownError("timeout")]
+    release, lost = app.refunds.release, [StoreUnavailableError("no answer")]
+
+    def answering_once_less(*arguments: Any, **named: Any) -> bool:
+        done = release(*arguments, **named)
+        if lost:
+            raise lost.pop()
+        return done
+
+    monkeypatch.setattr(app.refunds, "release", answering_once_less)
+    process_refund(app, step_of(refund), receives=1)
+
+    assert stored(app, refund).unknown_outcomes == 1
+
+
 def test_fc_32_a_refund_that_stays_unknown_goes_to_review_with_its_amount_reserved(
     app: App, gateway: FakeGateway, refund: Refund, timeline: Timeline
 ) -> None:

@@ -109,9 +109,9 @@ def _claimed(app: App, step: Step, payment: Payment, until: datetime, receives: 
         return _ask(app, step, payment, until, receives)
     except StoreUnavailableError:
         # A charge may be made and is not written: the next worker looks it up, and need not wait
-        # for the lease.
+        # for the lease. What failed may have been written all the same, and then counts.
         now_ms = epoch_milliseconds(app.clock())
-        app.payments.release(replace(payment, quiet_since_ms=now_ms))
+        app.payments.release(replace(payment, quiet_since_ms=now_ms), held_until=until)
         raise
 
 

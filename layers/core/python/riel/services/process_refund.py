@@ -91,7 +91,7 @@ def _claimed(app: App, step: RefundStep, refund: Refund, until: datetime, receiv
     except StoreUnavailableError:
         # The refund may be made and is not written: see process_payment.
         now_ms = epoch_milliseconds(app.clock())
-        app.refunds.release(replace(refund, quiet_since_ms=now_ms))
+        app.refunds.release(replace(refund, quiet_since_ms=now_ms), held_until=until)
         raise
 
 

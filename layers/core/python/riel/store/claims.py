@@ -68,8 +68,18 @@ class Claims:
             return NotClaimable(found)
         return self._claim_again(key, now, until)
 
-    def release(self, key: Item, fence: int, fields: Mapping[str, Any]) -> bool:
-        """Give a claim back with these fields (None: none); False when it was lost already."""
+    def release(
+        self,
+        key: Item,
+        fence: int,
+        fields: Mapping[str, Any],
+        held_until: datetime | None = None,
+    ) -> bool:
+        """Give a claim back with these fields (None: none); False when it was lost already.
+
+        With `held_until`, the end of its lease, also when it was given back already: whoever failed
+        there does not know that, and must not write over what it wrote.
+        """
         present = {name: value for name, value in fields.items() if value is not None}
         sets = ", ".join(f"#{name} = :{name}" for name in present)
         absent = ", ".join(f"#{name}" for name in fields if name not in present)
@@ -79,6 +89,9 @@ class Claims:
         expression = f"SET {sets}" + (f" REMOVE {absent}" if absent else "")
         # The fence alone would not tell a result that was written although its answer was lost.
         condition = "fence = :fence AND #status = :processing"
+        if held_until is not None:
+            condition += " AND #lease_until = :held_until"
+            values[":held_until"] = epoch_milliseconds(held_until)
         try:
             self._update(key, expression, condition, values, names)
         except ConditionFailedError:

@@ -113,10 +113,11 @@ class PaymentStore:
             case refused:
                 return Unclaimable(read_payment(refused.item) if refused.item else None)
 
-    def release(self, payment: Payment) -> bool:
+    def release(self, payment: Payment, held_until: datetime | None = None) -> bool:
         """Give a claim back before its lease ends, with what the payment says of the next one.
 
-        `quiet_since_ms` takes the lease's place. False when another worker has the claim already.
+        `quiet_since_ms` takes the lease's place. False when another worker has the claim already,
+        and with `held_until`, the end of its lease, when it was given back already.
         """
         fields = {
             "lease_until": payment.quiet_since_ms,
@@ -130,7 +131,8 @@ class PaymentStore:
             "attention_reason": payment.attention_reason,
             **index_fields(payment),
         }
-        return self._claims.release(self._key(payment.payment_id), payment.fence, fields)
+        key = self._key(payment.payment_id)
+        return self._claims.release(key, payment.fence, fields, held_until)
 
     def note(self, before: Payment, after: Payment) -> bool:
         """Write what was received, what is due and what needs attention, without a transition.

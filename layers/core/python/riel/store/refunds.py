@@ -118,7 +118,7 @@ class RefundStore:
             case refused:
                 return UnclaimableRefund(read_refund(refused.item) if refused.item else None)
 
-    def release(self, refund: Refund) -> bool:
+    def release(self, refund: Refund, held_until: datetime | None = None) -> bool:
         """Give a claim back with what the refund says of the next one (see PaymentStore)."""
         fields = {
             "lease_until": refund.quiet_since_ms,
@@ -130,7 +130,7 @@ class RefundStore:
             **index_fields(refund),
         }
         key = _key(refund.payment_id, refund.refund_id)
-        return self._claims.release(key, refund.fence, fields)
+        return self._claims.release(key, refund.fence, fields, held_until)
 
     def note(self, before: Refund, after: Refund) -> bool:
         """Write what needs attention, without a transition; False when the refund moved on."""
