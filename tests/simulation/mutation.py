@@ -26,6 +26,9 @@ from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
 from typing import TypeVar
 
+from botocore.config import Config
+
+from infra.simulation.transport import new_client
 from tests.simulation import mutation_table
 from tests.simulation.mutants import MUTANTS, named
 from tests.simulation.mutants.mutant import Mutant
@@ -39,8 +42,12 @@ _SLOW_TO_IMPORT = (
     "aws_lambda_powertools.utilities.idempotency",
     "boto3",
     "botocore.retries.standard",
+    "certifi",
+    "greenlet",
+    "h11",
     "httpx",
     "pydantic",
+    "time_machine",
 )
 """What is not ours: imported once, before there is a process for each mutant."""
 
@@ -138,6 +145,18 @@ def _apart(work: Callable[[], T]) -> T:
     return done
 
 
+def _prepare() -> None:
+    """Do once what each process would do for itself: nothing of it is the product's."""
+    for name in _SLOW_TO_IMPORT:
+        importlib.import_module(name)
+    for service in ("dynamodb", "dynamodbstreams", "kms", "secretsmanager", "sqs"):
+        new_client(service, Config(), _no_answer)
+
+
+def _no_answer(*_: object) -> dict[str, object]:
+    raise AssertionError("nobody asks")
+
+
 def main() -> int:
     """Hunt the mutants that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutation")
@@ -145,8 +164,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="search where each is found")
     parser.add_argument("--write", action="store_true", help="renew the table of the documents")
     options = parser.parse_args()
-    for name in _SLOW_TO_IMPORT:
-        importlib.import_module(name)
+    _prepare()
     mutants = [named(name) for name in options.names] or list(MUTANTS)
     found = [verdict for mutant in mutants for verdict in hunted(mutant, is_quick=options.quick)]
     verdicts = passing(found)

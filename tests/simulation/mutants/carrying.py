@@ -9,9 +9,8 @@ CARRYING = (
         "ack-before-write",
         "a message is done with although its outcome could not be written",
         "riel/services/process_payment.py",
-        "        app.payments.release(replace(payment, quiet_since_ms=now_ms))\n        raise\n",
-        "        app.payments.release(replace(payment, quiet_since_ms=now_ms))\n"
-        '        return "not written"\n',
+        "quiet_since_ms=now_ms), held_until=until)\n        raise\n",
+        'quiet_since_ms=now_ms), held_until=until)\n        return "not written"\n',
     ),
     Mutant(
         "held-is-done",

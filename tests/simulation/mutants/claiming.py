@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants.mutant import Mutant, Place
+from tests.simulation.mutants.mutant import FAULTS, Mutant, Place
 
 CLAIMING = (
     Mutant(
@@ -41,6 +41,7 @@ CLAIMING = (
         "riel/store/claims.py",
         '        condition = "fence = :fence AND #status = :processing"\n',
         '        condition = "fence = :fence OR #status = :processing"\n',
+        Place(FAULTS, "card-declined-in-the-end", 40),
     ),
     Mutant(
         "sequence-not-checked",
