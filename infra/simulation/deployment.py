@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from infra.local.stream_decisions import StreamSettings
-from infra.simulation.dynamodb import IndexSpec, TableSpec
+from infra.simulation.dynamodb import TableSpec
 from infra.synthesis import synthesize
 
 SIMULATOR_URL = "http://simulator.simulated"
@@ -97,7 +97,7 @@ class _Reader:
         mappings = list(self._of("AWS::Lambda::EventSourceMapping"))
         return Deployment(
             prefix=prefix,
-            tables=tuple(_table(table) for table in self._of("AWS::DynamoDB::Table")),
+            tables=tuple(map(TableSpec.of_definition, self._of("AWS::DynamoDB::Table"))),
             queues=tuple(self._queue(queue) for queue in self._of("AWS::SQS::Queue")),
             functions={f.name: f for f in map(self._function, self._of("AWS::Lambda::Function"))},
             queue_mappings=tuple(self._mapping(m) for m in mappings if "ScalingConfig" in m),
@@ -159,22 +159,3 @@ class _Reader:
             return (QUEUE_URL if is_url else "") + str(properties["QueueName"])
         return str(properties["FunctionName"])
 
-
-def _table(table: Mapping[str, Any]) -> TableSpec:
-    return TableSpec(
-        name=table["TableName"],
-        key=_key(table["KeySchema"]),
-        indexes={
-            index["IndexName"]: IndexSpec(
-                _key(index["KeySchema"]), index["Projection"]["ProjectionType"]
-            )
-            for index in table.get("GlobalSecondaryIndexes", ())
-        },
-        ttl=table.get("TimeToLiveSpecification", {}).get("AttributeName"),
-        stream="StreamSpecification" in table,
-    )
-
-
-def _key(schema: list[Mapping[str, str]]) -> tuple[str, str | None]:
-    names = {part["KeyType"]: part["AttributeName"] for part in schema}
-    return names["HASH"], names.get("RANGE")

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from botocore.exceptions import BotoCoreError
+from greenlet import GreenletExit
 
 from infra.simulation.faults import OF_AWS, Call, Fault, Plan, Target
 from infra.simulation.kernel import Kernel, Owner
@@ -78,6 +79,9 @@ class Gate:
 
         Outside of any task (while a world is set up, or checked) it takes no time and works.
         """
+        if self.kernel.is_closed:
+            # Whoever was killed unwinds now, and a `finally` of its would go on working.
+            raise GreenletExit
         task = self.kernel.current
         if task is None:
             return effect()

@@ -50,6 +50,8 @@ class Task:
 class Owner:
     """What tasks belong to: a Lambda environment. It may be frozen, and thawed; or it is dead.
 
+    Its clock is ahead by `skew_seconds`.
+
     No task of a dead owner gets a turn again: what it would do when it ends, is not done.
     """
 
@@ -82,9 +84,11 @@ class Kernel:
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
         self._hub = getcurrent()
-        self._tasks: set[Task] = set()
+        # In the order of their making, which is also that in which they are dropped.
+        self._tasks: dict[Task, None] = {}
         self._names: dict[str, int] = {}
-        self._is_closed = False
+        self.is_closed = False
+        """Whether the run is over: nothing that still unwinds may get anything done."""
 
     # Chance.
 
@@ -145,8 +149,10 @@ class Kernel:
 
     def begin(self, name: str, work: Callable[[], Any], owner: Owner | None) -> Task:
         """Begin a task whose name is known to be its own."""
+        if self.is_closed:
+            raise GreenletExit
         task = Task(name, work, owner)
-        self._tasks.add(task)
+        self._tasks[task] = None
         self.at(self.now, lambda: self._resume(task))
         return task
 
@@ -189,15 +195,16 @@ class Kernel:
 
     def close(self) -> None:
         """Drop all tasks. Nothing that they do while they unwind gets out."""
-        self._is_closed = True
+        self.is_closed = True
         self._events.clear()
         for task in self._tasks:
             while task.greenlet and not task.greenlet.dead:
                 task.greenlet.throw(GreenletExit)
         self._tasks.clear()
+        self._events.clear()
 
     def _waiting(self) -> Task:
-        if self._is_closed:
+        if self.is_closed:
             raise GreenletExit
         if self.current is None:
             raise RuntimeError("only a task can wait")
@@ -205,12 +212,12 @@ class Kernel:
 
     def _give_turn(self) -> None:
         self._hub.switch()
-        if self._is_closed:
+        if self.is_closed:
             raise GreenletExit
 
     def _resume(self, task: Task) -> None:
         owner = task.owner
-        if self._is_closed or (owner is not None and owner.is_dead):
+        if self.is_closed or (owner is not None and owner.is_dead):
             return
         if owner is not None and owner.is_frozen:
             owner.held.append(lambda: self._resume(task))
@@ -218,6 +225,7 @@ class Kernel:
         self.current = task
         if owner is not None:
             owner.enter()
+            self.when_moved(self.now + owner.skew_seconds)
         try:
             # Whoever made it may wait at this moment: a task that ends gives its turn to the hub.
             task.greenlet.parent = self._hub
@@ -225,8 +233,9 @@ class Kernel:
         finally:
             if owner is not None:
                 owner.leave()
+                self.when_moved(self.now)
             self.current = None
         if task.greenlet.dead:
-            self._tasks.discard(task)
+            self._tasks.pop(task, None)
             if task.error is not None:
                 self.failed.append(task)
