@@ -78,6 +78,9 @@ class Edge:
         if not invocation.is_done or invocation.failure:
             return Response(503, {}, {"message": "Service Unavailable"})
         answer = invocation.answer
+        if answer["statusCode"] == 500:
+            # Its last net has caught what no code of ours should raise.
+            self._kernel.note(AssertionError(f"{method} {path} is answered 500"))
         text = answer.get("body") or "null"
         if answer.get("isBase64Encoded"):
             text = base64.b64decode(text).decode()

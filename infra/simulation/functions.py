@@ -131,6 +131,7 @@ class Functions:
             try:
                 answer, failure = environment.load()(event, context), ""
             except Exception as error:  # noqa: BLE001 - as Lambda does: the invocation has failed
+                self._kernel.note(error)
                 answer, failure = None, f"{type(error).__name__}: {error}"
             self._end(environment, invocation, answer, failure)
 

@@ -16,6 +16,14 @@ from typing import Any
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
+_BLUNDERS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    TypeError,
+)
 MAX_EVENTS = 200_000
 """More than that is a loop."""
 
@@ -79,6 +87,8 @@ class Kernel:
         self.skipped = 0.0
         self.failed: list[Task] = []
         """Tasks that ended with an error of their own."""
+        self.blunders: list[Exception] = []
+        """What the product raised and should not have, whoever swallowed it then."""
         self.when_moved: Callable[[float], None] = lambda _now: None
         self._key = seed.to_bytes(8, "big", signed=True)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -140,6 +150,11 @@ class Kernel:
         if when > self.now:
             self.now = when
             self.when_moved(when)
+
+    def note(self, error: Exception) -> None:
+        """Take note of what a function has raised: a mistake of its code is not to be retried."""
+        if isinstance(error, _BLUNDERS):
+            self.blunders.append(error)
 
     # Tasks.
 

@@ -53,6 +53,7 @@ class TaskPool(Executor):
                 try:
                     future.set_result(fn(*args, **kwargs))
                 except Exception as error:  # noqa: BLE001 - it belongs to whoever asks for the result
+                    self._kernel.note(error)
                     future.set_exception(error)
             self._free += 1
             self._begin()

@@ -232,6 +232,8 @@ class _Running:
         failed = [task.error for task in self._world.kernel.failed]
         for error in [*self._world.gate.defects, *failed][:1]:
             self._violated("the simulator works", _told(error))
+        for error in self._world.kernel.blunders[:1]:
+            self._violated("no code of ours breaks", _told(error))
 
     def _has_letters(self) -> bool:
         return any(queue.messages for queue in self._dead_queues)

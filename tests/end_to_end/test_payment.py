@@ -85,6 +85,8 @@ def test_fc_03_another_body_under_the_same_key_changes_nothing(merchant: Merchan
     other = merchant.post("fc-03", amount="100.51")
 
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert first.json()["payment_id"] not in other.text, "nothing of the first request is told"
+    assert "100.50" not in other.text
     assert merchant.get(first.json()["payment_id"])["amount"] == "100.50"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from riel import ids
 from riel.app import App
 from riel.domain.payment import Method, Payment, Status
 from riel.errors import (
@@ -215,7 +216,9 @@ def test_fc_31_killed_before_the_call_the_next_worker_sends_when_absence_is_prov
     timeline.run(Step(payment.payment_id))
 
     assert stored(app, payment).status == Status.COMPLETED
-    assert len(gateway.sent) == 1
+    # The key that the worker which died would have sent: the first charge of this payment.
+    key = ids.gateway_key(payment.payment_id, "simulator", payment.charge_number)
+    assert [request.key for request in gateway.sent] == [key]
     longest = gateway.capabilities.longest_request_seconds
     assert clock() >= lease_end + timedelta(seconds=longest), "until then it proves nothing"
 

@@ -11,8 +11,11 @@ from greenlet import GreenletExit
 
 from infra.simulation.deployment import Deployment
 from infra.simulation.kernel import Kernel, Owner
+from infra.simulation.runs import run
+from infra.simulation.scenarios import SCENARIOS
 from infra.simulation.world import World
 from riel.clock import utc_now
+from riel.services import relay_events
 
 
 def test_the_earliest_goes_next_and_a_wait_costs_its_time() -> None:
@@ -96,3 +99,22 @@ def test_each_environment_has_a_clock_of_its_own(deployment: Deployment) -> None
     assert {name: (at - now).total_seconds() for name, at in seen.items()} == pytest.approx(
         {"ahead": 0.5, "behind": -0.5, "nobody's": 0.0}
     )
+
+
+def test_a_mistake_of_the_product_that_a_retry_heals_is_told(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, raised = relay_events._post, list[KeyError]()
+
+    def post(letters: Any) -> list[str]:
+        if not raised:
+            raised.append(KeyError("planted"))
+            raise raised[0]
+        return real(letters)
+
+    monkeypatch.setattr(relay_events, "_post", post)
+
+    whole = run(deployment, SCENARIOS["card-completed"], 1)
+
+    assert [violation.name for violation in whole.violations] == ["no code of ours breaks"]
+    assert "planted" in whole.violations[0].text
