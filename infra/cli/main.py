@@ -7,7 +7,6 @@ embedded engine.
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
 from typing import Any
 
@@ -67,6 +66,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except (TyperException, typer.Exit, typer.Abort):
             raise
+        except BrokenPipeError:
+            import_module("infra.cli.output").end_quietly()
         except Exception as error:
             failures = import_module("infra.cli.failures")
             raise typer.Exit(failures.tell(error)) from error
@@ -101,12 +102,7 @@ def run() -> None:
     # The product logs and counts for CloudWatch; an operator's terminal is no place for that.
     os.environ["POWERTOOLS_METRICS_DISABLED"] = "true"
     os.environ["POWERTOOLS_LOG_LEVEL"] = "CRITICAL"
-    try:
-        app()
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; Python must not try to flush to it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    app()
 
 
 def _load(name: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +13,8 @@ from rich.text import Text
 
 from infra.cli.errors import OperatorError
 
+CLOSED_PIPE = 141
+"""The exit code where the reader (head, less) has seen enough: the shell's for SIGPIPE."""
 PLAIN_WIDTH = 160
 """How wide a table may be where no terminal sets the width: wide enough to break no id."""
 _MIN_WIDTHS = {"Payment": 30, "Refund": 30, "Created (UTC)": 14, "Took": 7}
@@ -33,16 +36,30 @@ STATUS_STYLES = {
 """Colour means state and nothing else: green is done well, red needs a look."""
 
 
+class _Output(Console):
+    """Ends a command whose reader is gone with a code of its own: 1 means a failure."""
+
+    def on_broken_pipe(self) -> None:
+        end_quietly()
+
+
 def console() -> Console:
     """Make a console on the present standard output."""
     if sys.stdout.isatty():
-        return Console(highlight=False)
-    return Console(highlight=False, width=PLAIN_WIDTH)
+        return _Output(highlight=False)
+    return _Output(highlight=False, width=PLAIN_WIDTH)
+
+
+def end_quietly() -> NoReturn:
+    """End without another word to standard output, which nobody reads any more."""
+    # Python must not try to flush to it again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(CLOSED_PIPE)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2, ensure_ascii=False), flush=True)
 
 
 def print_error(error: OperatorError) -> None:

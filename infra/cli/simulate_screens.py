@@ -28,17 +28,16 @@ def document(found: Found) -> dict[str, Any]:
         "exhaustive": found.exhaustive.document() if found.exhaustive.runs else None,
         "random": found.random.document() if found.random.runs else None,
         "failures": [_failure_document(failure) for failure in found.failures],
+        "seeds_not_tried": found.untried,
     }
 
 
 def print_found(out: Console, search: Search, found: Found) -> None:
-    """Print the first seed, the verdict and the numbers."""
-    if found.first is not None:
+    """Print the first seed, or what failed instead of it, and the verdict and the numbers."""
+    if found.first is not None and found.first.failure is None:
         _print_first(out, search, found.first)
-    for failure in found.failures[:1]:
-        _print_failure(out, failure)
-    for failure in found.failures[1:MOST_TOLD]:
-        _line(out, f"It fails as well with: {command()} simulate {failure.options}", "red")
+    if found.failures:
+        _print_failures(out, found)
     _print_numbers(out, found)
     if found.failures:
         _line(out, f"{_count(len(found.failures), 'run')} broke an invariant.", "bold red")
@@ -55,13 +54,28 @@ def _print_first(out: Console, search: Search, first: Tried) -> None:
     for line in first.trace:
         _trace_line(out, line)
     faults, seconds = first.numbers.faults.total(), first.numbers.virtual_seconds
-    verdict = "it failed" if first.failure else "every invariant held"
-    _line(out, f"\n{_count(faults, 'fault')}, {seconds:,.0f} virtual seconds: {verdict}.\n")
+    told = f"{_count(faults, 'fault')}, {seconds:,.0f} virtual seconds"
+    _line(out, f"\n{told}: every invariant held.\n")
+
+
+def _print_failures(out: Console, found: Found) -> None:
+    first, *others = found.failures
+    _print_failure(out, first)
+    for failure in others[: MOST_TOLD - 1]:
+        _line(out, f"It fails as well with:\n  {command()} simulate {failure.options}\n")
+    if len(found.failures) > MOST_TOLD:
+        _line(out, f"And with {len(found.failures) - MOST_TOLD:,} more; --json has them all.\n")
+    if found.untried and not found.random.runs:
+        _line(out, "Because of that, no seed was tried.\n")
+    elif found.untried:
+        _line(out, f"Stopped at seed {first.seed}; {found.untried:,} more were not tried.\n")
 
 
 def _print_failure(out: Console, failure: Failure) -> None:
-    faults = _count(len(failure.faults), "fault")
-    _line(out, f"Seed {failure.seed} of {failure.scenario} fails, with {faults}:\n", "bold red")
+    told = _count(len(failure.faults), "fault")
+    if failure.payments:
+        told += f" and {_count(len(failure.payments), 'payment')}"
+    _line(out, f"Seed {failure.seed} of {failure.scenario} fails, with {told}:\n", "bold red")
     for line in failure.trace:
         _trace_line(out, line)
     out.print()
@@ -100,14 +114,21 @@ def _count(number: int, what: str) -> str:
 
 
 def _tried_document(tried: Tried) -> dict[str, Any]:
-    return {"seed": tried.seed, "faults": tried.mood, "trace": list(tried.trace)}
+    return {
+        "seed": tried.seed,
+        "faults": tried.mood,
+        "missed_calls": list(tried.missed),
+        "trace": list(tried.trace),
+    }
 
 
 def _failure_document(failure: Failure) -> dict[str, Any]:
     return {
+        "stage": failure.stage,
         "scenario": failure.scenario,
         "seed": failure.seed,
         "payments": list(failure.payments),
+        "is_strict": failure.is_strict,
         "faults": {name: fault.value for name, fault in failure.faults.items()},
         "violations": [
             {"name": one.name, "text": one.text, "at_seconds": round(one.at, 3)}

@@ -16,6 +16,12 @@ SIMULATOR_URL = "http://simulator.simulated"
 PUBLIC_URL = "http://riel.simulated"
 QUEUE_URL = "http://sqs.simulated/000000000000/"
 _PARAMETERS = {"SimulatorUrl": SIMULATOR_URL, "PublicUrl": PUBLIC_URL}
+_ADDRESSES = {"AWS::Lambda::Url": SIMULATOR_URL, "AWS::ApiGatewayV2::Api": PUBLIC_URL}
+"""What stands behind a stage's own addresses; only its simulated PSP has a function's URL."""
+_NAMES = ("FunctionName", "QueueName", "TableName", "AliasName", "Name")
+_OF_THE_PSP = "functions.simulator."
+_OF_THE_WORLD = {"RIEL_LOOPBACK_WEBHOOKS": "true"}
+"""A world's merchants listen on loopback, whatever the stage allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class _Reader:
             prefix=prefix,
             tables=tuple(map(TableSpec.of_definition, self._of("AWS::DynamoDB::Table"))),
             queues=tuple(self._queue(queue) for queue in self._of("AWS::SQS::Queue")),
-            functions={f.name: f for f in map(self._function, self._of("AWS::Lambda::Function"))},
+            functions={f.name: f for f in self._functions()},
             queue_mappings=tuple(self._mapping(m) for m in mappings if "ScalingConfig" in m),
             stream=self._stream(next(m for m in mappings if "StartingPosition" in m)),
             scheduled_function=self._text(schedule["Target"]["Arn"]),
@@ -121,13 +127,22 @@ class _Reader:
             dead_letters=self._text(target) if target else "",
         )
 
+    def _functions(self) -> Iterator[FunctionSpec]:
+        """Read the product's functions: the world has a PSP of its own."""
+        for function in self._of("AWS::Lambda::Function"):
+            if not function["Handler"].startswith(_OF_THE_PSP):
+                yield self._function(function)
+
     def _function(self, function: Mapping[str, Any]) -> FunctionSpec:
         variables = function["Environment"]["Variables"]
         return FunctionSpec(
             name=function["FunctionName"],
             handler=function["Handler"],
             timeout_seconds=function["Timeout"],
-            environment={name: self._text(value, is_url=True) for name, value in variables.items()},
+            environment={
+                **{name: self._text(value, is_url=True) for name, value in variables.items()},
+                **_OF_THE_WORLD,
+            },
         )
 
     def _mapping(self, mapping: Mapping[str, Any]) -> QueueMapping:
@@ -154,8 +169,11 @@ class _Reader:
         name = what[0] if kind == "Fn::GetAtt" else what
         if name in _PARAMETERS:
             return _PARAMETERS[name]
-        properties = self._resources[name]["Properties"]
-        if "QueueName" in properties:
-            return (QUEUE_URL if is_url else "") + str(properties["QueueName"])
-        return str(properties["FunctionName"])
-
+        resource = self._resources[name]
+        if resource["Type"] in _ADDRESSES:
+            return _ADDRESSES[resource["Type"]]
+        properties = resource["Properties"]
+        physical = next((str(properties[key]) for key in _NAMES if key in properties), None)
+        if physical is None:
+            raise NotImplementedError(f"{name}, a {resource['Type']}, has no name of its own")
+        return (QUEUE_URL if is_url and "QueueName" in properties else "") + physical

@@ -17,6 +17,7 @@ from infra.simulation.points import Point, kind, points_of
 from infra.simulation.report import Numbers
 from infra.simulation.runs import Run, run
 from infra.simulation.scenarios import SCENARIOS
+from infra.simulation.stages import LOCAL, scenarios_of
 
 SEED = 2
 """Whose first sweep comes late: most runs heal by their queues alone, and end before it."""
@@ -37,6 +38,7 @@ class Part:
     of: int = 1
     seed: int = SEED
     is_whole: bool = True
+    stage: str = LOCAL
 
 
 @dataclass(slots=True)
@@ -46,45 +48,46 @@ class Explored:
     numbers: Numbers = field(default_factory=Numbers)
     failures: list[Failure] = field(default_factory=list)
 
-    def take(self, run: Run) -> None:
+    def take(self, run: Run, stage: str) -> None:
         """Count a run, and keep it if it failed."""
         self.numbers.count(run)
         if run.violations:
-            self.failures.append(Failure.of(run, ()))
+            self.failures.append(Failure.of(run, (), is_strict=True, stage=stage))
 
 
 def explore(part: Part) -> Explored:
     """Run what a part is about."""
     explored = Explored()
-    calm = _calm(part.scenario, part.seed)
+    calm = _calm(part.scenario, part.seed, part.stage)
     if part.number == 0:
         points = points_of(calm.passed)
-        explored.take(calm)
+        explored.take(calm, part.stage)
         explored.numbers.scenarios = 1
         explored.numbers.call_points = points.calls
         explored.numbers.alike = len(points.alike)
     for name, fault in to_try(part)[part.number :: part.of]:
-        explored.take(_run(part.scenario, part.seed, {name: fault}))
+        broken = _run(part.scenario, part.seed, {name: fault}, part.stage)
+        explored.take(broken, part.stage)
     return explored
 
 
 def to_try(part: Part) -> list[Point]:
     """Return what all parts of a scenario try together."""
     if not part.is_whole:
-        return _spread(part.seed)[part.scenario]
-    return points_of(_calm(part.scenario, part.seed).passed).tried
+        return _spread(part.seed, part.stage)[part.scenario]
+    return points_of(_calm(part.scenario, part.seed, part.stage).passed).tried
 
 
 @cache
-def _spread(seed: int) -> dict[str, list[Point]]:
+def _spread(seed: int, stage: str) -> dict[str, list[Point]]:
     """Choose for each kind of point some of the scenarios that have it, from first to last."""
     found: dict[tuple[str, ...], dict[str, Point]] = {}
-    for scenario in SCENARIOS:
-        passed = _calm(scenario, seed).passed
+    for scenario in scenarios_of(stage):
+        passed = _calm(scenario, seed, stage).passed
         lines = {line.call.name: line for line in passed}
         for name, fault in points_of(passed).tried:
             found.setdefault(kind(lines[name], fault), {}).setdefault(scenario, (name, fault))
-    chosen: dict[str, list[Point]] = {scenario: [] for scenario in SCENARIOS}
+    chosen: dict[str, list[Point]] = {scenario: [] for scenario in scenarios_of(stage)}
     for places in found.values():
         for scenario in _evenly(list(places)):
             chosen[scenario].append(places[scenario])
@@ -99,10 +102,10 @@ def _evenly(scenarios: list[str]) -> list[str]:
 
 
 @cache
-def _calm(scenario: str, seed: int) -> Run:
-    return _run(scenario, seed, {})
+def _calm(scenario: str, seed: int, stage: str) -> Run:
+    return _run(scenario, seed, {}, stage)
 
 
-def _run(scenario: str, seed: int, faults: dict[str, Fault]) -> Run:
+def _run(scenario: str, seed: int, faults: dict[str, Fault], stage: str) -> Run:
     plan = Chosen(faults)
-    return run(deployment_of("local"), SCENARIOS[scenario], seed, plan, is_strict=True)
+    return run(deployment_of(stage), SCENARIOS[scenario], seed, plan, is_strict=True)

@@ -29,6 +29,9 @@ class Fault(StrEnum):
     CONFLICTED = "conflicted"
     """No effect: another transaction had the item at this moment. The SDK does not repeat it."""
 
+    PARTIAL = "partial"
+    """Some entries of a batch have their effect, and the answer names the others as failed."""
+
     DUPLICATED = "duplicated"
     """It arrives twice."""
 
@@ -62,7 +65,7 @@ _OF_AN_EDGE = {Fault.LOST, Fault.REFUSED, Fault.DUPLICATED, Fault.LATE}
 
 _POSSIBLE: Mapping[Target, Collection[Fault]] = {
     Target.DYNAMODB: _OF_A_CALL | {Fault.LOST_TWICE, Fault.CONFLICTED},
-    Target.SQS: _OF_A_CALL | {Fault.LOST_TWICE, Fault.DUPLICATED},
+    Target.SQS: _OF_A_CALL | {Fault.LOST_TWICE, Fault.PARTIAL, Fault.DUPLICATED},
     Target.KMS: _OF_A_CALL,
     Target.SECRETS: _OF_A_CALL,
     Target.STREAM: _OF_A_CALL,
@@ -77,6 +80,8 @@ _POSSIBLE: Mapping[Target, Collection[Fault]] = {
     Target.SCHEDULE: {Fault.REFUSED, Fault.DUPLICATED},
 }
 _WITHOUT_EFFECT = {Fault.KILLED_BEFORE, Fault.REFUSED}
+BATCH = "SendMessageBatch"
+"""The one operation of which a part can fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +100,23 @@ class Call:
     def possible(self) -> list[Fault]:
         """Faults that make a difference here, in their order above.
 
-        A read that gets lost, or whose reader dies after it, is one that was never made.
+        A read whose reader dies after it is one that was never made.
         """
         return [
             fault
             for fault in Fault
             if fault in _POSSIBLE[self.target]
-            and (self.changes or fault in _WITHOUT_EFFECT)
+            and (self.changes or self._matters_to_a_read(fault))
             and (self.can_be_killed or fault not in _KILLS)
             and (self.can_conflict or fault is not Fault.CONFLICTED)
+            and (self.operation == BATCH or fault is not Fault.PARTIAL)
         ]
+
+    def _matters_to_a_read(self, fault: Fault) -> bool:
+        # The SDK repeats a read that gets lost, as it does one that is refused. A PSP that can not
+        # be reached and one that is silent for seconds are two things.
+        is_look_up = self.target is Target.GATEWAY
+        return fault in _WITHOUT_EFFECT or (is_look_up and fault is Fault.LOST)
 
 
 class Plan(Protocol):

@@ -199,4 +199,8 @@ def _let(effect: Callable[[], Any]) -> None:
 
 
 def _named(error: Exception) -> str:
-    return getattr(error, "code", "") or type(error).__name__
+    """Say how a call failed; what nobody expects, with its reason."""
+    code = str(getattr(error, "code", "")).rpartition("#")[2] or type(error).__name__
+    if code == "ValidationException" or not isinstance(error, EXPECTED):
+        return f"{code}: {getattr(error, 'message', error)}"
+    return code

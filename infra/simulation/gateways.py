@@ -29,7 +29,6 @@ from riel.config import SimulatorConfig
 LATER_SECONDS = 5.0
 """Longer than the first look-up waits, and within the time that a request may be under way."""
 _TABLE = "charges"
-_NOT_AS_AGREED = (ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(slots=True)
@@ -91,12 +90,12 @@ class Psp:
         self._answer(event)
 
     def _answer(self, event: dict[str, Any]) -> Any:
+        # What else is raised is no answer: neither the product nor a story may send what a PSP can
+        # not read, and an error of the model must not look like a refusal. It ends the run.
         try:
             return route(self._world, event)
         except RefusedError as error:
             return error.status, {"error": str(error)}
-        except _NOT_AS_AGREED as error:
-            return 400, {"error": str(error)}
 
     def charges(self) -> list[Any]:
         """All charges that it knows, as `functions.simulator.charges.Charge`."""

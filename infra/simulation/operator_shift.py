@@ -57,10 +57,15 @@ def _shift(play: Play) -> None:
     for endpoint in play.world.endpoints.all:
         # Whoever sends webhooks back has first had the endpoint mended.
         endpoint.behave = well
+    dead = [q for q in play.world.sqs.queues.values() if not q.spec.dead_letters]
     for _ in range(ROUNDS):
-        for name, queue in play.world.sqs.queues.items():
-            if not queue.spec.dead_letters and queue.messages:
-                _again(play, partial(_redrive, play, app, name))
+        for queue in dead:
+            if queue.messages:
+                _again(play, partial(_redrive, play, app, queue.spec.name))
+        if not any(queue.messages for queue in dead):
+            break
+        # A receive whose answer was lost hides a letter from the next look.
+        play.world.kernel.sleep(RETRY_SECONDS)
     _again(play, partial(_decide, play, app))
 
 

@@ -7,10 +7,11 @@ its seed; the processes hash alike all the same, and know nothing of their user'
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar
 
 Question = TypeVar("Question")
@@ -31,7 +32,8 @@ class Processes:
 
         It is a function of a module, and questions and answers can be pickled.
         """
-        waiting: list[Future[Answer]] = [self._pool.submit(work, one) for one in questions]
+        with _without_interrupts():
+            waiting: list[Future[Answer]] = [self._pool.submit(work, one) for one in questions]
         try:
             for future in waiting:
                 yield future.result()
@@ -42,13 +44,30 @@ class Processes:
 
 @contextmanager
 def processes(questions: int) -> Iterator[Processes]:
-    """Start as many as so many questions need; each takes some seconds to import the product."""
+    """Start as many as so many questions need; each takes some seconds to import the product.
+
+    When something goes wrong here, such as Ctrl-C, nobody waits for what they have begun.
+    """
     os.environ["PYTHONHASHSEED"] = "0"
     pool = ProcessPoolExecutor(min(_cores(), questions), get_context("spawn"), _forget_the_user)
     try:
         yield Processes(pool)
+    except BaseException:
+        for process in active_children():
+            process.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let processes start that never see Ctrl-C; here it arrives when all of them are there."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _forget_the_user() -> None:

@@ -267,6 +267,7 @@ class _Running:
 
 def _told(error: BaseException | None) -> str:
     """Say where an error comes from, in a line."""
-    where = traceback.extract_tb(error.__traceback__)[-1] if error else None
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    where = frames[-1] if frames else None
     at = f" at {where.filename.rpartition('/')[2]}:{where.lineno}" if where else ""
     return f"{type(error).__name__}: {error}{at}"

@@ -13,12 +13,13 @@ from infra.simulation.report import Numbers
 from infra.simulation.runs import Run, run
 from infra.simulation.scenarios import MIXED, SCENARIOS
 from infra.simulation.shrinking import Tries, shrunk
-from infra.simulation.trace import trace
+from infra.simulation.stages import LOCAL
+from infra.simulation.trace import Names, trace
 
 KINDS: Mapping[str, tuple[Fault, ...]] = {
     "kill": (Fault.KILLED_BEFORE, Fault.KILLED_AFTER),
     "lost": (Fault.LOST, Fault.LOST_TWICE),
-    "refused": (Fault.REFUSED, Fault.CONFLICTED),
+    "refused": (Fault.REFUSED, Fault.CONFLICTED, Fault.PARTIAL),
     "duplicated": (Fault.DUPLICATED,),
     "late": (Fault.LATE,),
 }
@@ -41,13 +42,16 @@ FAULT_SECONDS = (30.0, 150.0)
 class Search:
     """What seeds are tried on: which payments, and which kinds of faults may happen.
 
-    `at` gives the faults themselves instead, by call: that is how a failure is had again.
+    `at` gives the faults themselves instead, by call: that is how a failure is had again. Strict
+    runs are those of the exhaustive search.
     """
 
     scenario: str = MIXED.name
     payments: tuple[int, ...] = tuple(range(6))
     kinds: tuple[str, ...] = tuple(KINDS)
     at: tuple[tuple[str, Fault], ...] = ()
+    is_strict: bool = False
+    stage: str = LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,15 @@ def try_seed(trial: Trial) -> Tried:
     """Run a seed to its end."""
     search, seed = trial.search, trial.seed
     whole = _run(search, seed, search.payments, _plan(search, seed))
-    numbers = Numbers(seeds=1)
+    numbers, names = Numbers(seeds=1), Names()
     numbers.count(whole)
+    told = tuple(trace(whole, with_reads=False, names=names)) if trial.with_trace else ()
     return Tried(
         seed,
         numbers,
-        Failure.of(whole, search.payments) if whole.violations else None,
-        _mood(search, seed),
-        tuple(trace(whole, with_reads=False)) if trial.with_trace else (),
+        _failure(whole, search, search.payments) if whole.violations else None,
+        names.short(_mood(search, seed)),
+        told,
         tuple(name for name, fault in search.at if (name, fault) not in whole.injected),
     )
 
@@ -101,7 +106,7 @@ def shrink(found: tuple[Search, Failure]) -> Failure:
         tried = _run(search, failure.seed, payments, plan)
         is_same = any(violation.name == name for violation in tried.violations)
         if is_same:
-            best = Failure.of(tried, payments)
+            best = _failure(tried, search, payments)
         return is_same
 
     shrunk(failure.payments, lambda p: fails(p, _plan(search, failure.seed)), tries)
@@ -141,7 +146,13 @@ def _plan(search: Search, seed: int) -> Plan:
 
 def _run(search: Search, seed: int, payments: Sequence[int], plan: Plan) -> Run:
     scenario = MIXED if search.scenario == MIXED.name else SCENARIOS[search.scenario]
-    return run(deployment_of("local"), scenario, seed, plan, payments=payments)
+    deployment, is_strict = deployment_of(search.stage), search.is_strict
+    return run(deployment, scenario, seed, plan, payments=payments, is_strict=is_strict)
+
+
+def _failure(run: Run, search: Search, payments: Sequence[int]) -> Failure:
+    told = payments if search.scenario == MIXED.name else ()
+    return Failure.of(run, told, is_strict=search.is_strict, stage=search.stage)
 
 
 def _mood(search: Search, seed: int) -> str:

@@ -1,24 +1,27 @@
 """A model of SQS's standard queues: at least once, in no order, hidden while somebody works.
 
-What the documentation promises and no more: a message may come twice or late, a receipt is only
-good for the receive that it is from, and whoever receives a message too often finds it gone to the
-queue's dead letters.
+What the documentation promises and no more: a message may come twice or late, some entries of a
+batch may fail, a receipt may be good for nothing once the message was received again, and whoever
+receives a message too often finds it gone to the queue's dead letters.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from infra.simulation.deployment import QUEUE_URL, QueueSpec
+from infra.simulation.faults import BATCH
 from infra.simulation.kernel import Kernel
 from infra.simulation.transport import ServiceError
 
 MAX_DELAY_SECONDS = 900
 MAX_BYTES = 256 * 1024
 MAX_BATCH = 10
+OLD_RECEIPT_DELETES = 0.5
+"""How often the receipt of an earlier receive deletes: it succeeds, and is not sure to do it."""
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -36,7 +39,7 @@ class Message:
 
     @property
     def receipt(self) -> str:
-        """The receipt of the last receive; older ones are good for nothing."""
+        """The receipt of the last receive; what an older one is good for is left to chance."""
         return f"{self.message_id}#{self.receives}"
 
 
@@ -59,11 +62,15 @@ class Sqs:
         self.on_deleted: Callable[[str, Message], None] = lambda _queue, _message: None
         self.sent = 0
 
-    def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer a request as it is on the wire."""
+    def call(
+        self, operation: str, request: Mapping[str, Any], failing: Collection[int] = ()
+    ) -> dict[str, Any]:
+        """Answer a request as it is on the wire; `failing` are a batch's entries that fail."""
+        queue = self._queue(request["QueueUrl"])
+        if operation == BATCH:
+            return self._send_batch(queue, request["Entries"], failing)
         handlers: dict[str, Callable[[Queue, Mapping[str, Any]], dict[str, Any]]] = {
             "SendMessage": self._send_message,
-            "SendMessageBatch": self._send_batch,
             "ReceiveMessage": self._receive_message,
             "DeleteMessage": self._delete_message,
             "ChangeMessageVisibility": self._change_visibility,
@@ -71,7 +78,7 @@ class Sqs:
         }
         if operation not in handlers:
             raise NotImplementedError(f"the model of SQS has no {operation}")
-        return handlers[operation](self._queue(request["QueueUrl"]), request)
+        return handlers[operation](queue, request)
 
     def send(self, name: str, body: str, delay: float = 0.0, group: str = "") -> Message:
         """Put a message into a queue."""
@@ -106,8 +113,10 @@ class Sqs:
         return taken
 
     def delete(self, name: str, receipt: str) -> None:
-        """Delete a message by the receipt of its last receive; an older one deletes nothing."""
+        """Delete a message by the receipt of its last receive; an older one may delete it too."""
         found = self._held(self.queues[name], receipt)
+        if found is None and self._kernel.draw("old receipt", receipt) < OLD_RECEIPT_DELETES:
+            found = self.queues[name].messages.get(_message_id(receipt))
         if found:
             del self.queues[name].messages[found.message_id]
             self.on_deleted(name, found)
@@ -129,26 +138,32 @@ class Sqs:
         return self.queues[name]
 
     def _held(self, queue: Queue, receipt: str) -> Message | None:
-        message = queue.messages.get(receipt.partition("#")[0])
+        message = queue.messages.get(_message_id(receipt))
         return message if message and message.receipt == receipt else None
 
     def _send_message(self, queue: Queue, request: Mapping[str, Any]) -> dict[str, Any]:
         message = self._accept(queue, request)
         return {"MessageId": message.message_id, "MD5OfMessageBody": ""}
 
-    def _send_batch(self, queue: Queue, request: Mapping[str, Any]) -> dict[str, Any]:
-        entries = request["Entries"]
+    def _send_batch(
+        self, queue: Queue, entries: list[dict[str, Any]], failing: Collection[int]
+    ) -> dict[str, Any]:
         if not 0 < len(entries) <= MAX_BATCH:
             raise ServiceError("com.amazonaws.sqs#TooManyEntriesInBatchRequest")
         if sum(len(entry["MessageBody"].encode()) for entry in entries) > MAX_BYTES:
             raise ServiceError("com.amazonaws.sqs#BatchRequestTooLong")
-        sent = [(entry["Id"], self._accept(queue, entry)) for entry in entries]
-        return {
+        sent = [
+            (entry["Id"], self._accept(queue, entry))
+            for position, entry in enumerate(entries)
+            if position not in failing
+        ]
+        answer = {
             "Successful": [
                 {"Id": name, "MessageId": message.message_id, "MD5OfMessageBody": ""}
                 for name, message in sent
             ]
         }
+        return answer | ({"Failed": [_failed(entries[one]) for one in failing]} if failing else {})
 
     def _accept(self, queue: Queue, entry: Mapping[str, Any]) -> Message:
         delay = entry.get("DelaySeconds", 0)
@@ -198,6 +213,14 @@ class Sqs:
                 "ApproximateNumberOfMessagesDelayed": str(delayed),
             }
         }
+
+
+def _message_id(receipt: str) -> str:
+    return receipt.partition("#")[0]
+
+
+def _failed(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {"Id": entry["Id"], "SenderFault": False, "Code": "InternalError"}
 
 
 def attributes(message: Message) -> dict[str, str]:

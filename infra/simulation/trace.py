@@ -14,6 +14,8 @@ from infra.simulation.runs import Run
 WIDTH = 150
 """Of a line; a trace is the same on every terminal."""
 _WHO = 32
+_OUTCOME = 90
+"""Of a refusal in the models' words; the rest of the line says what was called."""
 _ID = re.compile(r"\b(chg|end|evt|inb|pay|re|rfd)_([a-z2-7]{8})[a-z2-7]*")
 
 
@@ -39,12 +41,12 @@ class Names:
         return self._known[start]
 
 
-def trace(run: Run, *, with_reads: bool) -> Iterator[str]:
+def trace(run: Run, *, with_reads: bool, names: Names | None = None) -> Iterator[str]:
     """Tell a run, a line for each call and each change of a payment, a refund or a delivery.
 
-    Without reads, only those that failed are told.
+    Without reads, only those that failed are told. `names` are for what else is told of the run.
     """
-    names = Names()
+    names = names or Names()
     told = [line for line in run.passed if with_reads or line.call.changes or _is_eventful(line)]
     lines = [(line.at, _line(line, more, names)) for line, more in _gathered(told)]
     changes = [(at, f"{'':16}{'':{_WHO}}  = {names.short(text)}") for at, text in run.told]
@@ -88,15 +90,16 @@ def _line(line: Passed, more: int, names: Names) -> str:
         what += f" {call.operation}"
     if call.subject != call.operation:
         what += f" {names.short(call.subject)}"
-    end = _end(line, more)
-    room = WIDTH - len(end) - 17 - max(len(who), _WHO)
+    end = _end(line, more, names)
+    room = max(WIDTH - len(end) - 17 - max(len(who), _WHO), len(call.target.value) + 1)
     what = what if len(what) <= room else what[: room - 1] + "…"
     mark = "!" if line.fault else " "
     return f"{mark} +{line.at:8.3f} s  {who:<{_WHO}}  {what}{end}".rstrip()
 
 
-def _end(line: Passed, more: int) -> str:
-    came = line.outcome or line.answer
+def _end(line: Passed, more: int, names: Names) -> str:
+    came = " ".join(names.short(line.outcome or line.answer).split())
+    came = came if len(came) <= _OUTCOME else came[: _OUTCOME - 1] + "…"
     end = f"  → {came}" if came else ""
     if more:
         end += f"  (and {more} more like it)"

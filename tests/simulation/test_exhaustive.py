@@ -60,7 +60,7 @@ def test_each_kind_of_call_meets_each_of_its_faults_in_some_scenarios() -> None:
 
 
 def kinds(tried: list[Point], scenario: str) -> list[tuple[str, ...]]:
-    lines = {line.call.name: line for line in _calm(scenario, SEED).passed}
+    lines = {line.call.name: line for line in _calm(scenario, SEED, "local").passed}
     return [kind(lines[name], fault) for name, fault in tried]
 
 

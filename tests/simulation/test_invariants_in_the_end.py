@@ -11,11 +11,13 @@ import pytest
 
 from functions.simulator.charges import Status as Charged
 from infra.simulation.deployment import Deployment
+from infra.simulation.invariants.books import Stop
 from infra.simulation.invariants.in_the_end import Ended, check_shift
 from riel import ids
 from riel.domain.payment import Attention, Payment, Status
 from riel.store.deliveries import FAILED
 from riel.store.items import encode
+from riel.store.keys import STOPPED_ENDPOINTS
 from riel.store.payment_items import write_payment
 from tests.builders import NOON, make_payment
 from tests.simulation.stand import (
@@ -54,6 +56,22 @@ def test_a_webhook_that_was_never_tried_is_seen(stand: Stand, end: End) -> None:
     stand.completed()
 
     assert end.broken() == ["every event is told"]
+
+
+@pytest.mark.parametrize(
+    ("stop", "broken"),
+    [
+        (Stop("demo", "http://x", STOPPED_ENDPOINTS), []),
+        (Stop("demo", "http://x", ""), ["a stopped endpoint is seen"]),
+        (Stop("demo", "http://x", STOPPED_ENDPOINTS, is_over=True), ["a stop lasts"]),
+    ],
+)
+def test_a_stopped_endpoint_is_listed_and_stays_so_until_it_answers(
+    stop: Stop, broken: list[str], end: End, stand: Stand
+) -> None:
+    stand.books.stops["end_1"] = stop
+
+    assert end.broken() == broken
 
 
 def test_a_webhook_that_failed_needs_its_letter(stand: Stand, end: End) -> None:

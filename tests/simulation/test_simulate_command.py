@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
-from infra.cli import simulate, simulate_screens
 from infra.cli.main import app
-from infra.simulation.failures import Failure
-from infra.simulation.faults import Fault
-from infra.simulation.invariants import Violation
-from infra.simulation.report import Numbers
-from infra.simulation.searches import Found, Tell
 from infra.simulation.seeds import Search, Trial, try_seed
+from tests.end_to_end.client import until
 
 RIEL = Path(sys.executable).parent / "riel"
-BROKEN = Failure(
-    scenario="mixed",
-    seed=17,
-    payments=(2, 5),
-    faults={"processor(pay_a.r1)/1.3": Fault.KILLED_AFTER, "p2.1": Fault.LOST},
-    violations=(Violation("charged once", "pay_a was charged 2 times", 3.25),),
-    trace=("  +   0.000 s  p2.1  api POST", "! +   1.000 s  p2.1  api POST  *** lost ***"),
-)
+ABSENT = ("--scenario", "card-completed", "--at", "p0.1=lost", "--at", "p0.99=lost")
 
 
 def riel(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +74,11 @@ def test_json_tells_the_same_for_programs() -> None:
         (("--seed", "-1"), "--seed"),
         (("--seeds", "0"), "--seeds"),
         (("--payments", "101"), "--payments"),
-        (("--stage", "dev"), "Only the local stage can be simulated, not dev."),
+        (("--at", "p0.1=lost", "--seeds", "5"), "it does not go with --seeds 5."),
+        (("--at", "p0.1=lost", "--exhaustive"), "it does not go with --exhaustive."),
+        (("--strict", "--seeds", "1"), "--strict: where faults come at random"),
+        (("--stage", "prod"), "prod has no gateway: it refuses every payment."),
+        (("--stage", "dev"), "--scenario: not mixed on dev: some of its stories wait for days."),
     ],
 )
 def test_a_bad_option_is_named(arguments: tuple[str, ...], words: str) -> None:
@@ -96,38 +89,6 @@ def test_a_bad_option_is_named(arguments: tuple[str, ...], words: str) -> None:
     assert answer.stdout == ""
 
 
-def test_a_failure_is_told_with_the_command_that_has_it_again() -> None:
-    out = io.StringIO()
-    found = Found(random=Numbers(seeds=17, runs=17, violations=1), failures=[BROKEN])
-
-    simulate_screens.print_found(Console(file=out, width=40), Search(), found)
-
-    told = out.getvalue()
-    assert "Seed 17 of mixed fails, with 2 faults" in told
-    assert "! +   1.000 s  p2.1  api POST  *** lost ***" in told
-    assert "broken: charged once: pay_a was charged 2 times" in told
-    assert (
-        "simulate --scenario mixed --seed 17 --only 2,5"
-        " --at 'processor(pay_a.r1)/1.3=killed-after' --at p2.1=lost"
-    ) in told
-    assert told.endswith("1 run broke an invariant.\n")
-
-
-def test_what_fails_exits_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    def planted(_pool: object, _search: Search, _seeds: object, found: Found, _tell: Tell) -> None:
-        found.failures.append(BROKEN)
-
-    monkeypatch.setattr(simulate, "try_seeds", planted)
-    answer = CliRunner().invoke(app, ["simulate", "--json"])
-
-    assert answer.exit_code == 1
-    (failure,) = json.loads(answer.stdout)["failures"]
-    assert failure["replay"] == f"riel simulate {BROKEN.options}"
-    assert failure["violations"] == [
-        {"name": "charged once", "text": "pay_a was charged 2 times", "at_seconds": 3.25}
-    ]
-
-
 def test_a_fault_at_a_call_happens_and_one_at_no_call_is_told() -> None:
     at = ("--scenario", "card-completed", "--at")
     answer = riel(*at, "p0.1=lost", "--json")
@@ -135,6 +96,52 @@ def test_a_fault_at_a_call_happens_and_one_at_no_call_is_told() -> None:
 
     assert document["random"]["faults"] == document["random"]["faults_by_kind"]["lost"] == 1
     assert document["first_seed"]["faults"] == "lost at p0.1"
-    missed = riel(*at, "p0.99=lost")
-    assert (missed.returncode, missed.stdout) == (2, "")
+    missed = riel(*ABSENT)
+    assert missed.returncode == 2
+    assert missed.stdout.startswith("Seed 1: card-completed; faults: lost at p0.1, lost at p0.99")
     assert "--at: this run has no call p0.99." in missed.stderr
+
+
+def test_a_long_search_tells_of_each_scenario_where_no_terminal_shows_its_progress() -> None:
+    answer = riel("--scenario", "webhook-not-wanted", "--exhaustive", "--seeds", "1", "--json")
+
+    assert answer.returncode == 0
+    assert "exhaustive: webhook-not-wanted is done\n" in answer.stderr
+    assert json.loads(answer.stdout)["exhaustive"]["scenarios"] == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure() -> None:
+    with started("--payments", "1", "--seeds", "1") as process:
+        assert process.stdout is not None
+        process.stdout.close()
+
+        assert process.wait() == 141
+
+
+@pytest.mark.usefixtures("deployment")
+def test_ctrl_c_ends_it_and_its_workers_without_a_word() -> None:
+    with started("--seeds", "100000", "--payments", "1") as process:
+        until(lambda: group(process.pid), lambda members: len(members) > 1)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate()
+
+    assert (process.returncode, said) == (130, "")
+    until(lambda: group(process.pid), lambda members: not members)
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start it in a group of its own, as a shell does."""
+    with subprocess.Popen(
+        [RIEL, "simulate", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
+
+
+def group(leader: int) -> list[str]:
+    answer = subprocess.run(["ps", "-A", "-o", "pgid="], capture_output=True, text=True, check=True)
+    return [one for one in answer.stdout.split() if one == str(leader)]

@@ -6,7 +6,7 @@ Read from what is written, never through a call: an invariant must not see what 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from riel.domain.payment import Attention, Payment, Status
 from riel.domain.refund import Refund, RefundStatus
 from riel.store.deliveries import PENDING, Delivery, read_delivery
 from riel.store.items import Item, from_item
-from riel.store.keys import is_due
+from riel.store.keys import ENDPOINT, is_due
 from riel.store.outbox import read_event
 from riel.store.payment_items import read_payment
 from riel.store.refund_items import read_refund
@@ -37,6 +37,19 @@ class InboxEntry:
     state: str
     payment_id: str
     due: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A merchant's URL that nothing was to be sent to any more; `listed` is where that is found.
+
+    `is_over` says that it gets webhooks again.
+    """
+
+    merchant_id: str
+    url: str
+    listed: str
+    is_over: bool = False
 
 
 @dataclass(slots=True)
@@ -84,6 +97,7 @@ class Books:
     events: dict[str, Event] = field(default_factory=dict)
     inbox: dict[str, InboxEntry] = field(default_factory=dict)
     charges: dict[str, Charge] = field(default_factory=dict)
+    stops: dict[str, Stop] = field(default_factory=dict)
     _moving: set[str] = field(default_factory=set)
 
     def note(self, changes: Iterable[Change]) -> Step:
@@ -131,6 +145,13 @@ class Books:
             if one["status"] == MADE
         }
 
+    def was_stopped(self, delivery: Delivery) -> bool:
+        """Whether nothing was to be sent, at some time, where a delivery goes."""
+        return any(
+            (stop.merchant_id, stop.url) == (delivery.merchant_id, delivery.url)
+            for stop in self.stops.values()
+        )
+
     def moving(self, now: float) -> list[str]:
         """Name what still has to come to rest by itself."""
         return sorted(name for name in self._moving if self._is_near(name, now))
@@ -172,6 +193,17 @@ class Books:
             self._mark(delivery.event_id, delivery.state == PENDING)
         elif kind == "inbox":
             self._note_inbox(item)
+        elif kind == ENDPOINT:
+            self._note_endpoint(item)
+
+    def _note_endpoint(self, item: Item) -> None:
+        fields = from_item(item)
+        known_by = fields["pk"]
+        if fields.get("stopped_at"):
+            listed = fields.get("due_pk", "")
+            self.stops[known_by] = Stop(fields["merchant_id"], fields["url"], listed)
+        elif known_by in self.stops:
+            self.stops[known_by] = replace(self.stops[known_by], is_over=True)
 
     def _note_inbox(self, item: Item) -> None:
         fields = from_item(item)

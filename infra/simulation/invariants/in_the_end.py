@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from infra.simulation.endpoints import Endpoint, Received
 from infra.simulation.invariants.books import Books
@@ -18,6 +19,7 @@ from riel.domain.payment import Attention, Payment
 from riel.domain.refund import Refund
 from riel.services.resolve_payment import CAUSE as RESOLVED
 from riel.store.deliveries import DELIVERED, ENDPOINT_STOPPED, FAILED
+from riel.store.keys import STOPPED_ENDPOINTS
 
 TOLERANCE_SECONDS = 300
 """Of Standard Webhooks: how far a webhook's timestamp may be from its receiver's clock."""
@@ -61,6 +63,7 @@ def check_end(ended: Ended) -> Found:
         yield from _told(ended, event)
     for endpoint in ended.endpoints:
         yield from _endpoint(ended, endpoint)
+    yield from _stops(ended)
     yield from _inbox(ended)
     yield from _nothing_held(ended)
 
@@ -218,11 +221,26 @@ def _told(ended: Ended, event: Event) -> Found:
             yield "every event is told", f"{told} was never tried"
     elif delivery.state == DELIVERED and not arrived:
         yield "every event is told", f"{told} is delivered, and did not arrive"
-    elif delivery.state == FAILED and delivery.failure != ENDPOINT_STOPPED and not arrived:
-        if not ended.is_dead(event.event_id):
+    elif delivery.state == FAILED and not arrived:
+        if delivery.failure == ENDPOINT_STOPPED:
+            if not ended.books.was_stopped(delivery):
+                yield "every event is told", f"{told} has failed, and its endpoint was not stopped"
+        elif not ended.is_dead(event.event_id):
             yield "every event is told", f"{told} has failed, and no letter says so"
     elif delivery.state not in (DELIVERED, FAILED):
         yield "every event is told", f"{told} is {delivery.state}"
+
+
+def _stops(ended: Ended) -> Found:
+    """Where nothing is sent any more is seen; it ends with an answer of the endpoint's."""
+    for stop in ended.books.stops.values():
+        told = f"{stop.merchant_id} at {stop.url}"
+        if stop.listed != STOPPED_ENDPOINTS:
+            yield "a stopped endpoint is seen", told
+        address = urlsplit(stop.url).netloc
+        got = [one for at in ended.endpoints if at.address == address for one in at.received]
+        if stop.is_over and not any(200 <= one.status < 300 for one in got):
+            yield "a stop lasts", f"{told} has never taken anything, and is open"
 
 
 def _endpoint(ended: Ended, endpoint: Endpoint) -> Found:

@@ -13,6 +13,7 @@ from tests.simulation.mutants.claiming import CLAIMING
 from tests.simulation.mutants.mutant import Mutant
 from tests.simulation.mutants.refunding import REFUNDING
 from tests.simulation.mutants.telling import TELLING
+from tests.simulation.mutants.understanding import UNDERSTANDING
 
 GROUPS: dict[str, tuple[Mutant, ...]] = {
     "accepting": ACCEPTING,
@@ -21,6 +22,7 @@ GROUPS: dict[str, tuple[Mutant, ...]] = {
     "refunding": REFUNDING,
     "carrying": CARRYING,
     "telling": TELLING,
+    "understanding": UNDERSTANDING,
 }
 MUTANTS = tuple(mutant for group in GROUPS.values() for mutant in group)
 

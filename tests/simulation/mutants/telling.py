@@ -41,6 +41,22 @@ TELLING = (
         '    return merchant_body(delivery.type, payment) if event and payment else ""\n',
     ),
     Mutant(
+        "stopped-unlisted",
+        "an endpoint that gets nothing any more is in no list of such",
+        "riel/store/endpoints.py",
+        '        "due_pk": due_pk,\n        "due_sk": due_sk,\n',
+        "",
+        Place(scenario="webhook-gone"),
+    ),
+    Mutant(
+        "failing-is-stopped",
+        "an endpoint that has failed is taken for one that was stopped",
+        "riel/services/deliver_webhook.py",
+        "    if endpoint.is_stopped and not delivery.is_asked_for:\n",
+        "    if (endpoint.is_stopped or endpoint.failing_since) and not delivery.is_asked_for:\n",
+        Place(scenario="webhook-fails-first"),
+    ),
+    Mutant(
         "hold-in-no-index",
         "a webhook that is held for its host stands nowhere, and its message is done with",
         "riel/services/deliver_webhook.py",

@@ -9,6 +9,8 @@ from threading import Event, Semaphore, current_thread
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.batch import BatchProcessor
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from riel.observability import metrics
 from riel.services.batches import ANSWER_SECONDS, WIDTH, Batches
@@ -122,6 +124,30 @@ def test_a_message_that_is_in_a_batch_twice_fails_when_either_does(failing: int)
         record["receiptHandle"] = "fails" if n == failing else "well"
 
     assert failed(Batches(work, seconds_needed=0.1).run(event, ending(60))) == {"twice"}
+
+
+def test_a_record_that_powertools_fails_by_itself_leaves_the_others_their_own_results(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = BatchProcessor._process_record
+
+    # Nothing in an event of ours makes it do so today.
+    def reading(self: BatchProcessor, record: dict[str, Any]) -> Any:
+        if record["messageId"] != "unread":
+            return real(self, record)
+        error = ValueError("no record")
+        return self.failure_handler(SQSRecord(record), (ValueError, error, None))
+
+    monkeypatch.setattr(BatchProcessor, "_process_record", reading)
+
+    def work(body: Any, _record: object) -> str:
+        if body["payment_id"] == "undone":
+            raise LookupError("of its own")
+        return "done"
+
+    answer = Batches(work, seconds_needed=0.1).run(batch("unread", "undone", "well"), ending(60))
+
+    assert failed(answer) == {"unread", "undone"}
 
 
 def test_threads_are_kept_from_batch_to_batch_while_all_is_well() -> None:

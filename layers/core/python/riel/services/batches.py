@@ -48,23 +48,24 @@ class Batches:
         """Do all messages of a batch; the answer is a partial batch response."""
         if not event["Records"]:  # an operator, or a stage that warms its workers up
             return {"batchItemFailures": []}
-        records = [SQSRecord(record) for record in event["Records"]]
-        works = [self._pool.submit(self._do, record, context) for record in records]
-        # By their order, not by their ids: SQS may put one message into a batch twice.
-        in_turn = iter(works)
+        # By the record itself, not by its message's id: SQS may put one message into a batch twice.
+        works = {
+            id(record): self._pool.submit(self._do, SQSRecord(record), context)
+            for record in event["Records"]
+        }
 
         def done(record: SQSRecord) -> str:
             # Whoever is not done by then is reported as failed, so that the answer for its
             # siblings is not lost with the function.
             rest = context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
-            return next(in_turn).result(max(rest, 0))
+            return works[id(record.raw_event)].result(max(rest, 0))
 
         # A whole batch that fails is still a batch of failed messages, not a failed function.
         processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
         answer = process_partial_response(event, done, processor, context)
-        both = zip(records, works, strict=True)
-        if abandoned := [record.message_id for record, work in both if not work.done()]:
-            self._leave_threads(abandoned)
+        records = event["Records"]
+        if late := [record["messageId"] for record in records if not works[id(record)].done()]:
+            self._leave_threads(late)
         return dict(answer)
 
     def _leave_threads(self, abandoned: list[str]) -> None:
