@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from threading import get_ident
 from typing import Any
 
 from infra.simulation.kernel import Kernel
@@ -15,9 +16,14 @@ class Chance(Random):
         super().__init__(0)
         self._kernel = kernel
         self._draws = 0
+        # Other threads of the process, which are no part of the run, may ask as well.
+        self._thread = get_ident()
+        self._of_others = Random()
 
     def random(self) -> float:
         """Draw a number in [0, 1)."""
+        if get_ident() != self._thread:
+            return self._of_others.random()
         task = self._kernel.current
         if task is None:
             self._draws += 1

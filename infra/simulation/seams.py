@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from threading import get_ident
 from typing import Any
 from unittest.mock import patch
 
@@ -93,33 +94,51 @@ def installed(seams: Seams) -> Iterator[None]:
     chance = Chance(kernel)
     with ExitStack() as stack:
         put = stack.enter_context
+
+        def replace(owner: Any, name: str, new: Callable[..., Any]) -> None:
+            put(patch.object(owner, name, _in_this_thread(new, getattr(owner, name))))
+
         _run = seams
         stack.callback(_forget)
         for service in ("dynamodb", "sqs", "kms", "secretsmanager", "dynamodbstreams"):
             _retries(service).forget()
         traveller = put(time_machine.travel(kernel.now, tick=False))
         kernel.when_moved = traveller.move_to
-        put(patch.object(time, "sleep", _sleeping(kernel, time.sleep)))
-        put(patch.object(time, "monotonic", _monotonic(kernel, time.monotonic)))
-        put(patch.object(random, "uniform", chance.uniform))
-        put(patch.object(random, "random", chance.random))
-        put(patch.object(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4)))
+        replace(time, "sleep", _sleeping(kernel, time.sleep))
+        replace(time, "monotonic", _monotonic(kernel, time.monotonic))
+        replace(random, "uniform", chance.uniform)
+        replace(random, "random", chance.random)
+        replace(uuid, "uuid4", lambda: uuid.UUID(int=chance.getrandbits(128), version=4))
         put(patch.object(secrets, "_sysrand", chance))
-        put(patch.object(threads, "pool", lambda width: TaskPool(kernel, width)))
-        put(patch.object(threads, "start", _starting(kernel)))
-        put(patch.object(threads, "after", _after(kernel)))
-        put(patch.object(threads, "Lock", lambda: TaskLock(kernel)))
+        replace(threads, "pool", lambda width: TaskPool(kernel, width))
+        replace(threads, "start", _starting(kernel))
+        replace(threads, "after", _after(kernel))
+        replace(threads, "Lock", lambda: TaskLock(kernel))
         put(patch.object(App, "from_environment", _new_app))
         # Twenty milliseconds for each environment, and all share the clients made above.
-        put(patch.object(boto3.session, "Session", _nothing))
+        replace(boto3.session, "Session", _nothing)
         # It would add to the shared client with each environment, and never be taken away.
-        put(patch.object(user_agent, "register_feature_to_client", _nothing))
+        replace(user_agent, "register_feature_to_client", _nothing)
         put(patch.object(simulator_client, "new_client", _new_gateway_client))
-        put(patch.object(socket, "create_connection", seams.connect))
+        replace(socket, "create_connection", seams.connect)
         put(patch.object(metrics.provider, "add_metric", seams.count))
         put(patch.object(metrics.provider, "flush_metrics", _nothing))
         put(_quiet())
         yield
+
+
+def _in_this_thread(new: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    """Stand in for something in the run's thread alone.
+
+    Where a run is part of a larger process, such as a test's, other threads go on as they did, and
+    what they draw or wait for is no part of the run.
+    """
+    here = get_ident()
+
+    def chosen(*args: Any, **named: Any) -> Any:
+        return (new if get_ident() == here else real)(*args, **named)
+
+    return chosen
 
 
 def _nothing(*_: Any, **__: Any) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 import uuid
 from pathlib import Path
+from threading import Event, Thread
 
 import boto3
 import pytest
@@ -103,3 +104,29 @@ def test_a_run_that_goes_wrong_says_so_and_leaves_nothing_behind(
 
 def told(run: Run) -> list[str]:
     return list(trace(run, with_reads=True))
+
+
+def test_what_other_threads_do_meanwhile_is_no_part_of_a_run() -> None:
+    first, is_over = lines(STORMY), Event()
+    errors: list[Exception] = []
+
+    def work() -> None:
+        while not is_over.is_set():
+            try:
+                uuid.uuid4()
+                random.random()
+                secrets.token_hex()
+                time.sleep(0.0005)
+            except Exception as error:  # noqa: BLE001 - the test tells of it
+                errors.append(error)
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        again = lines(STORMY)
+    finally:
+        is_over.set()
+        thread.join()
+
+    assert again == first
+    assert not errors
