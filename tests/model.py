@@ -6,8 +6,6 @@ A call takes a fraction of a millisecond, and is one step: races belong on the e
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from threading import Lock
@@ -19,6 +17,7 @@ from boto3.session import Session
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
+from infra.simulation import kms
 from infra.simulation.deployment import QUEUE_URL, QueueSpec
 from infra.simulation.dynamodb import DynamoDb
 from infra.simulation.kernel import Kernel
@@ -51,7 +50,7 @@ class Model:
                 case "sqs":
                     return self._queues.call(operation, request)
                 case "kms":
-                    return _kms(operation, request)
+                    return kms.answer(operation, request, {CONFIG.webhook_key})
                 case "secrets-manager" | "secretsmanager":
                     return self._secrets.call(operation, request)
                 case _:
@@ -160,22 +159,3 @@ def _send(request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse
 
 def _answer(service: str, operation: str, request: Request) -> Mapping[str, Any]:
     return _present[0].call(service, operation, request)
-
-
-def _kms(operation: str, request: Request) -> dict[str, Any]:
-    """Seal as JSON: what matters is that a text opens in its own context alone."""
-    context = request.get("EncryptionContext", {})
-    if request["KeyId"] != CONFIG.webhook_key:
-        raise ServiceError("NotFoundException", f"no key {request['KeyId']}")
-    if operation == "Encrypt":
-        sealed = json.dumps([context, request["Plaintext"]]).encode()
-        return {"CiphertextBlob": base64.b64encode(sealed).decode(), "KeyId": request["KeyId"]}
-    if operation != "Decrypt":
-        raise NotImplementedError(f"the model of KMS has no {operation}")
-    try:
-        sealed_context, text = json.loads(base64.b64decode(request["CiphertextBlob"]))
-    except ValueError:
-        raise ServiceError("InvalidCiphertextException", "nobody sealed this") from None
-    if sealed_context != context:
-        raise ServiceError("InvalidCiphertextException", "sealed in another context")
-    return {"Plaintext": text, "KeyId": request["KeyId"]}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from botocore.exceptions import ReadTimeoutError
 
+from infra.simulation import kms
 from infra.simulation.dynamodb import DynamoDb
 from infra.simulation.faults import BATCH, Fault, Target
 from infra.simulation.gate import Gate, Outside
@@ -67,8 +66,16 @@ _READS = frozenset(
 class Aws:
     """Answers every request of the run's clients."""
 
-    def __init__(self, kernel: Kernel, gate: Gate, dynamodb: DynamoDb, sqs: Sqs) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        gate: Gate,
+        dynamodb: DynamoDb,
+        sqs: Sqs,
+        keys: Collection[str],
+    ) -> None:
         self._kernel = kernel
+        self._keys = keys
         self._gate = gate
         self.dynamodb = dynamodb
         self.sqs = sqs
@@ -101,7 +108,7 @@ class Aws:
         if service == Target.STREAM:
             return self.stream.call(operation, request)
         if service == Target.KMS:
-            return _kms(operation, request)
+            return kms.answer(operation, request, self._keys)
         return _secret(operation, self._kernel.start)
 
     def _failing(self, operation: str, request: Mapping[str, Any]) -> list[int]:
@@ -150,18 +157,6 @@ class Aws:
         """Return what the gate calls the call that is being made."""
         task = self._kernel.current
         return f"{task.name}.{task.calls}" if task else ""
-
-
-def _kms(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Seal as JSON: what matters here is that a text opens in its own context alone."""
-    context = request["EncryptionContext"]
-    if operation == "Encrypt":
-        sealed = json.dumps([context, request["Plaintext"]]).encode()
-        return {"CiphertextBlob": base64.b64encode(sealed).decode(), "KeyId": request["KeyId"]}
-    sealed_context, text = json.loads(base64.b64decode(request["CiphertextBlob"]))
-    if sealed_context != context:
-        raise ServiceError("InvalidCiphertextException")
-    return {"Plaintext": text, "KeyId": request["KeyId"]}
 
 
 def _secret(operation: str, created: float) -> dict[str, Any]:

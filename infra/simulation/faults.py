@@ -149,10 +149,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Each possible fault with its chance, until a time is over; `draw` gives the chances.
-
-    At most `most` faults in all, so that what a run finds can be read.
-    """
+    """Each possible fault with its chance, until a time is over; `draw` gives the chances."""
 
     draw: Callable[..., float]
     chances: Mapping[Fault, float]

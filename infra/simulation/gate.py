@@ -21,8 +21,6 @@ LATE_SECONDS = 40.0
 """Later than any lease lasts: a request that was stuck somewhere, and its caller long gone."""
 IN_FLIGHT = "in-flight"
 """What the task is called that brings an effect which comes late."""
-SDK_ATTEMPTS = 2
-"""How often the SDK tries; a test compares it with the product's setting."""
 EXPECTED = (ServiceError, BotoCoreError, httpx.HTTPError, OSError)
 """What calls fail with in the real world; anything else that a model raises is its defect."""
 

@@ -49,11 +49,6 @@ class Run:
     reviews: int = 0
     gave_up: int = 0
 
-    @property
-    def is_ok(self) -> bool:
-        """Whether every invariant held."""
-        return not self.violations
-
 
 def run(
     deployment: Deployment,

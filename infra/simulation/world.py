@@ -44,7 +44,7 @@ class World:
         for table in deployment.tables:
             self.dynamodb.create(table)
         self.sqs = Sqs(kernel, deployment.queues)
-        self.aws = Aws(kernel, gate, self.dynamodb, self.sqs)
+        self.aws = Aws(kernel, gate, self.dynamodb, self.sqs, deployment.keys)
         self.psp = Psp(kernel, self._send_event)
         self.endpoints = Endpoints(kernel, gate)
         self.edge = Edge(kernel, gate, self.functions, deployment)
