@@ -24,19 +24,21 @@ class Chance(Random):
         """Draw a number in [0, 1)."""
         if get_ident() != self._thread:
             return self._of_others.random()
-        task = self._kernel.current
-        if task is None:
-            self._draws += 1
-            return self._kernel.draw("chance", self._draws)
-        task.draws += 1
-        return self._kernel.draw("chance", task.name, task.draws)
+        return self._kernel.draw(*self._names())
 
     def getrandbits(self, k: int) -> int:
         """Draw so many bits."""
-        bits = 0
-        for _ in range(0, k, 48):
-            bits = bits << 48 | int(self.random() * 2**48)
-        return bits & (1 << k) - 1
+        if get_ident() != self._thread:
+            return self._of_others.getrandbits(k)
+        return self._kernel.bits(-(-k // 8) * 8, *self._names()) >> -k % 8
+
+    def _names(self) -> tuple[object, ...]:
+        task = self._kernel.current
+        if task is None:
+            self._draws += 1
+            return "chance", self._draws
+        task.draws += 1
+        return "chance", task.name, task.draws
 
     def seed(self, *_: Any) -> None:
         """There is one seed, the run's."""

@@ -13,31 +13,24 @@ from functools import cache
 from infra.simulation.deployment import deployment_of
 from infra.simulation.failures import Failure
 from infra.simulation.faults import Chosen, Fault
-from infra.simulation.points import Point, kind, points_of
+from infra.simulation.points import points_of
 from infra.simulation.report import Numbers
 from infra.simulation.runs import Run, run
 from infra.simulation.scenarios import SCENARIOS
-from infra.simulation.stages import LOCAL, scenarios_of
+from infra.simulation.stages import LOCAL
 
 SEED = 2
 """Whose first sweep comes late: most runs heal by their queues alone, and end before it."""
 
-SPREAD = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Every `of`-th run of a scenario's search, from the one with this number on.
-
-    Scenarios have much in common: a merchant asks, a card is charged. With a part that is not whole
-    each kind of call meets each of its faults in `SPREAD` scenarios, where so many have it.
-    """
+    """Every `of`-th run of a scenario's search, from the one with this number on."""
 
     scenario: str
     number: int = 0
     of: int = 1
     seed: int = SEED
-    is_whole: bool = True
     stage: str = LOCAL
 
 
@@ -59,46 +52,16 @@ def explore(part: Part) -> Explored:
     """Run what a part is about."""
     explored = Explored()
     calm = _calm(part.scenario, part.seed, part.stage)
+    points = points_of(calm.passed)
     if part.number == 0:
-        points = points_of(calm.passed)
         explored.take(calm, part.stage)
         explored.numbers.scenarios = 1
         explored.numbers.call_points = points.calls
         explored.numbers.alike = len(points.alike)
-    for name, fault in to_try(part)[part.number :: part.of]:
+    for name, fault in points.tried[part.number :: part.of]:
         broken = _run(part.scenario, part.seed, {name: fault}, part.stage)
         explored.take(broken, part.stage)
     return explored
-
-
-def to_try(part: Part) -> list[Point]:
-    """Return what all parts of a scenario try together."""
-    if not part.is_whole:
-        return _spread(part.seed, part.stage)[part.scenario]
-    return points_of(_calm(part.scenario, part.seed, part.stage).passed).tried
-
-
-@cache
-def _spread(seed: int, stage: str) -> dict[str, list[Point]]:
-    """Choose for each kind of point some of the scenarios that have it, from first to last."""
-    found: dict[tuple[str, ...], dict[str, Point]] = {}
-    for scenario in scenarios_of(stage):
-        passed = _calm(scenario, seed, stage).passed
-        lines = {line.call.name: line for line in passed}
-        for name, fault in points_of(passed).tried:
-            found.setdefault(kind(lines[name], fault), {}).setdefault(scenario, (name, fault))
-    chosen: dict[str, list[Point]] = {scenario: [] for scenario in scenarios_of(stage)}
-    for places in found.values():
-        for scenario in _evenly(list(places)):
-            chosen[scenario].append(places[scenario])
-    return chosen
-
-
-def _evenly(scenarios: list[str]) -> list[str]:
-    if len(scenarios) <= SPREAD:
-        return scenarios
-    step = (len(scenarios) - 1) / (SPREAD - 1)
-    return [scenarios[round(number * step)] for number in range(SPREAD)]
 
 
 @cache

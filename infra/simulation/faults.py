@@ -38,6 +38,15 @@ class Fault(StrEnum):
     LATE = "late"
     """The caller gives up, and the effect comes when a lease has long run out."""
 
+    LATE_TWICE = "late-twice"
+    """So it is again when the SDK repeats the call: by then others have done the work."""
+
+    DELAYED = "delayed"
+    """The caller gives up, and the effect comes sooner: others may be at work by then, or not."""
+
+    STALLED = "stalled"
+    """The caller's environment stands still before the call gets out, and then goes on."""
+
 
 class Target(StrEnum):
     """What an outside call goes to."""
@@ -60,12 +69,14 @@ class Target(StrEnum):
 OF_AWS = frozenset({Target.DYNAMODB, Target.SQS, Target.KMS, Target.SECRETS, Target.STREAM})
 """What is called through the SDK, which repeats what failed."""
 _KILLS = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER}
-_OF_A_CALL = _KILLS | {Fault.LOST, Fault.REFUSED, Fault.LATE}
-_OF_AN_EDGE = {Fault.LOST, Fault.REFUSED, Fault.DUPLICATED, Fault.LATE}
+_OF_AN_ENVIRONMENT = _KILLS | {Fault.STALLED}
+_OF_A_CALL = _OF_AN_ENVIRONMENT | {Fault.LOST, Fault.REFUSED, Fault.LATE, Fault.DELAYED}
+_TWICE = {Fault.LOST_TWICE, Fault.LATE_TWICE}
+_OF_AN_EDGE = {Fault.LOST, Fault.REFUSED, Fault.DUPLICATED, Fault.LATE, Fault.DELAYED}
 
 _POSSIBLE: Mapping[Target, Collection[Fault]] = {
-    Target.DYNAMODB: _OF_A_CALL | {Fault.LOST_TWICE, Fault.CONFLICTED},
-    Target.SQS: _OF_A_CALL | {Fault.LOST_TWICE, Fault.PARTIAL, Fault.DUPLICATED},
+    Target.DYNAMODB: _OF_A_CALL | _TWICE | {Fault.CONFLICTED},
+    Target.SQS: _OF_A_CALL | _TWICE | {Fault.PARTIAL, Fault.DUPLICATED},
     Target.KMS: _OF_A_CALL,
     Target.SECRETS: _OF_A_CALL,
     Target.STREAM: _OF_A_CALL,
@@ -93,7 +104,7 @@ class Call:
     operation: str
     subject: str
     changes: bool
-    can_be_killed: bool
+    has_environment: bool
     can_conflict: bool = False
 
     @property
@@ -107,7 +118,7 @@ class Call:
             for fault in Fault
             if fault in _POSSIBLE[self.target]
             and (self.changes or self._matters_to_a_read(fault))
-            and (self.can_be_killed or fault not in _KILLS)
+            and (self.has_environment or fault not in _OF_AN_ENVIRONMENT)
             and (self.can_conflict or fault is not Fault.CONFLICTED)
             and (self.operation == BATCH or fault is not Fault.PARTIAL)
         ]

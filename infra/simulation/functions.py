@@ -22,6 +22,8 @@ from infra.simulation.deployment import FunctionSpec
 from infra.simulation.kernel import Kernel, Owner
 
 COLD_START_SECONDS = 0.4
+ONE_MORE = 0.2
+"""How likely a new environment is where another one waits, to one."""
 MAX_SKEW_SECONDS = 0.5
 """Amazon's time service keeps machines within milliseconds; a margin on that."""
 _OF_THE_PROCESS = ("current_event", "lambda_context")
@@ -79,6 +81,8 @@ class Environment(Owner):
         self.name = name
         self.skew_seconds = skew_seconds
         self.invocation: Invocation | None = None
+        self.cut_off_at = 0.0
+        """When its invocation is killed, if that has not ended."""
         self.module: ModuleType | None = None
         self._kept: dict[str, Any] = {}
 
@@ -116,7 +120,7 @@ class Functions:
     def invoke(self, function: str, event: Any, name: str) -> Invocation:
         """Begin an invocation; `name` tells it from others."""
         invocation = Invocation(self._kernel.unique(name))
-        environment, is_cold = self._environment(function)
+        environment, is_cold = self._environment(function, invocation.name)
         environment.invocation = invocation
         self.invocations += 1
         self.running[function] += 1
@@ -127,7 +131,8 @@ class Functions:
                 self._kernel.sleep(COLD_START_SECONDS)
             # The time of a function begins after its start.
             context = Context(self._kernel, spec, invocation.name)
-            self._kernel.after(spec.timeout_seconds, lambda: self._cut_off(environment, invocation))
+            environment.cut_off_at = self._kernel.now + spec.timeout_seconds
+            self._kernel.at(environment.cut_off_at, lambda: self._cut_off(environment, invocation))
             try:
                 answer, failure = environment.load()(event, context), ""
             except Exception as error:  # noqa: BLE001 - as Lambda does: the invocation has failed
@@ -164,10 +169,12 @@ class Functions:
         self._idle.setdefault(environment.spec.name, []).append(environment)
         invocation.end(answer, failure)
 
-    def _environment(self, function: str) -> tuple[Environment, bool]:
-        idle = self._idle.get(function)
-        if idle:
-            return idle.pop(), False
+    def _environment(self, function: str, invocation: str) -> tuple[Environment, bool]:
+        idle = self._idle.get(function, [])
+        # Which one is nobody's promise, nor that one that waits is taken at all.
+        place = self._kernel.draw("environment", invocation) * (1 + ONE_MORE)
+        if place < 1 and idle:
+            return idle.pop(int(place * len(idle))), False
         spec = self._specs[function]
         name = self._kernel.unique(f"{function}#")
         skew = (self._kernel.draw("skew", name) * 2 - 1) * MAX_SKEW_SECONDS

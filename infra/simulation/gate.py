@@ -19,8 +19,14 @@ FASTEST_SECONDS = 0.002
 SLOWEST_SECONDS = 0.030
 LATE_SECONDS = 40.0
 """Later than any lease lasts: a request that was stuck somewhere, and its caller long gone."""
+DELAYED_SECONDS = (0.5, 26.0)
+"""How long after its caller has given up a request comes that is delayed."""
+STALLED_SECONDS = (1.0, 25.0)
+"""How long an environment stands still: a function's deadline may come first."""
 IN_FLIGHT = "in-flight"
 """What the task is called that brings an effect which comes late."""
+_AGAIN = (Fault.REFUSED, Fault.LOST_TWICE, Fault.LATE_TWICE)
+"""What happens to the SDK's own repetition of a call, too."""
 EXPECTED = (ServiceError, BotoCoreError, httpx.HTTPError, OSError)
 """What calls fail with in the real world; anything else that a model raises is its defect."""
 
@@ -129,7 +135,7 @@ class Gate:
         if again and self.kernel.now <= again[1] and call.target in OF_AWS:
             return again[0]
         fault = self._planned(call)
-        if fault in (Fault.REFUSED, Fault.LOST_TWICE):
+        if fault in _AGAIN:
             self._again[task, call.operation] = fault, self.kernel.now + 4
         return fault
 
@@ -148,11 +154,17 @@ class Gate:
                 _let(effect)
                 self.kernel.sleep(gives_up_at - self.kernel.now)
                 raise outside.lost()
-            case Fault.LATE:
+            case Fault.LATE | Fault.LATE_TWICE | Fault.DELAYED:
                 self.in_flight += 1
-                self.kernel.after(LATE_SECONDS, lambda: self._later(effect, caller))
+                late = LATE_SECONDS
+                if fault is Fault.DELAYED:
+                    late = outside.patience_seconds + self._between(DELAYED_SECONDS)
+                self.kernel.after(late, lambda: self._later(effect, caller))
                 self.kernel.sleep(outside.patience_seconds)
                 raise outside.lost()
+            case Fault.STALLED if owner:
+                self.kernel.freeze(owner, self._between(STALLED_SECONDS))
+                self.last_fault_at = self.kernel.elapsed
             case Fault.REFUSED:
                 raise outside.refused()
             case Fault.CONFLICTED if outside.conflicted:
@@ -161,6 +173,12 @@ class Gate:
                 self.in_flight += 1
                 self._later(effect, caller)
         return effect()
+
+    def _between(self, bounds: tuple[float, float]) -> float:
+        """Draw so many seconds, for the call that is being made."""
+        low, high = bounds
+        task = self.kernel.current
+        return low + (high - low) * self.kernel.draw("seconds", task.name, task.calls)
 
     def _later(self, effect: Callable[[], Any], caller: str) -> None:
         # A task of its own, because an effect may wait: a PSP takes its time.
@@ -180,6 +198,7 @@ class Gate:
                 raise
             except Exception as error:
                 self.defects.append(error)
+                self.kernel.is_ending = True
                 raise
 
         return watched

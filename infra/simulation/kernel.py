@@ -89,10 +89,15 @@ class Kernel:
         """Tasks that ended with an error of their own."""
         self.blunders: list[Exception] = []
         """What the product raised and should not have, whoever swallowed it then."""
-        self.when_moved: Callable[[float], None] = lambda _now: None
+        self.when_shown: Callable[[float], None] = lambda _when: None
+        self._shown = start
         self._key = seed.to_bytes(8, "big", signed=True)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
+        self._until = start
+        self._left = 0
+        self.is_ending = False
+        """Whether `run` is about to see that it is over: then each turn goes through it."""
         self._hub = getcurrent()
         # In the order of their making, which is also that in which they are dropped.
         self._tasks: dict[Task, None] = {}
@@ -104,8 +109,13 @@ class Kernel:
 
     def draw(self, *names: object) -> float:
         """Draw a number in [0, 1) that depends on the seed and these names alone."""
+        return self.bits(56, *names) / 2**56
+
+    def bits(self, count: int, *names: object) -> int:
+        """Draw so many bits, as `draw` does; the count is a multiple of eight."""
         text = "/".join(map(str, names)).encode()
-        return int.from_bytes(blake2b(text, digest_size=7, key=self._key).digest(), "big") / 2**56
+        digest = blake2b(text, digest_size=count // 8, key=self._key).digest()
+        return int.from_bytes(digest, "big")
 
     def unique(self, name: str) -> str:
         """Return the name, or with a number when it is not the first of that name."""
@@ -135,8 +145,11 @@ class Kernel:
     def run(self, is_over: Callable[[], bool], until: float) -> bool:
         """Let things happen until `is_over` or until an instant; return whether it was over."""
         self._hub = getcurrent()
-        for _ in range(MAX_EVENTS):
+        self._until, self._left = until, MAX_EVENTS
+        while self._left > 0:
+            self._left -= 1
             if is_over():
+                self._show(self.now)
                 return True
             if not self._events or self._events[0][0] > until:
                 self._move(until)
@@ -146,10 +159,19 @@ class Kernel:
             action()
         raise RuntimeError(f"more than {MAX_EVENTS} events")
 
+    def _is_next(self, when: float) -> bool:
+        is_first = not self._events or self._events[0][0] > when
+        return is_first and when <= self._until and self._left > 0 and not self.is_ending
+
     def _move(self, when: float) -> None:
-        if when > self.now:
-            self.now = when
-            self.when_moved(when)
+        self.now = max(self.now, when)
+        self._show(self.now)
+
+    def _show(self, when: float) -> None:
+        """Let the process's clock be at an instant: which one depends on who looks at it."""
+        if when != self._shown:
+            self._shown = when
+            self.when_shown(when)
 
     def note(self, error: Exception) -> None:
         """Take note of what a function has raised: a mistake of its code is not to be retried."""
@@ -174,7 +196,14 @@ class Kernel:
     def sleep(self, seconds: float) -> None:
         """Let the current task wait."""
         task = self._waiting()
-        self.after(max(seconds, 0.0), lambda: self._resume(task))
+        when = self.now + max(seconds, 0.0)
+        if self._is_next(when):
+            # Nobody else has anything to do until then: the turn would come back at once.
+            self._left -= 1
+            self.now = when
+            self._show(when + (task.owner.skew_seconds if task.owner else 0.0))
+            return
+        self.at(when, lambda: self._resume(task))
         self._give_turn()
 
     def wait(self, tell: Callable[[Callable[[], None]], None], seconds: float | None) -> None:
@@ -194,6 +223,20 @@ class Kernel:
         tell(wake)
         if seconds is not None:
             self.after(max(seconds, 0.0), wake)
+        self._give_turn()
+
+    def freeze(self, owner: Owner, seconds: float) -> None:
+        """Let all tasks of an owner stand still, of which the current one is one."""
+        task = self._waiting()
+        owner.is_frozen = True
+
+        def thaw() -> None:
+            owner.is_frozen = False
+            held, owner.held = owner.held, []
+            for resume in [lambda: self._resume(task), *held]:
+                self.at(self.now, resume)
+
+        self.after(seconds, thaw)
         self._give_turn()
 
     def join(self, task: Task, seconds: float | None = None) -> bool:
@@ -238,9 +281,9 @@ class Kernel:
             owner.held.append(lambda: self._resume(task))
             return
         self.current = task
+        self._show(self.now + (owner.skew_seconds if owner else 0.0))
         if owner is not None:
             owner.enter()
-            self.when_moved(self.now + owner.skew_seconds)
         try:
             # Whoever made it may wait at this moment: a task that ends gives its turn to the hub.
             task.greenlet.parent = self._hub
@@ -248,7 +291,6 @@ class Kernel:
         finally:
             if owner is not None:
                 owner.leave()
-                self.when_moved(self.now)
             self.current = None
         if task.greenlet.dead:
             self._tasks.pop(task, None)

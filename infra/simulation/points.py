@@ -20,14 +20,12 @@ from dataclasses import dataclass, field
 from infra.simulation.faults import Fault
 from infra.simulation.gate import Passed
 
+OF_SEEDS = Fault.DELAYED
+"""What the random search is for: where a delay matters, each of its lengths does."""
 NOTHING = "nothing"
 """What a query is told to have answered that found no item."""
 Point = tuple[str, Fault]
 """A call's name, and what goes wrong there."""
-_OF_ONE = re.compile(r"[(/.+~\d].*")
-"""What a call's name has after who it is that calls."""
-_ANY = re.compile(r"[a-z]+_[a-z2-7]{6,}|[0-9a-f]{16,}|\d+")
-"""What differs from payment to payment: ids, hashes, times, shards, ports."""
 _ACTIVITY = re.compile(r"[^/.(]*(\(.*\))?[^/.]*")
 
 
@@ -46,7 +44,7 @@ def points_of(passed: Sequence[Passed]) -> Points:
     invocations: dict[str, _Invocation] = {}
     for line in passed:
         invocation = invocations.setdefault(activity(line.call.name), _Invocation())
-        faults = line.call.possible
+        faults = [fault for fault in line.call.possible if fault is not OF_SEEDS]
         points.calls += bool(faults)
         for fault in faults:
             point = line.call.name, fault
@@ -57,13 +55,6 @@ def points_of(passed: Sequence[Passed]) -> Points:
                 points.alike[point] = other
         invocation.note(line)
     return points
-
-
-def kind(line: Passed, fault: Fault) -> tuple[str, ...]:
-    """Say what a point is like: who calls what on what, what comes back, and what goes wrong."""
-    call = line.call
-    who = _OF_ONE.sub("", call.name)
-    return who, call.operation, _ANY.sub("*", call.subject), line.outcome or line.answer, fault
 
 
 def activity(name: str) -> str:

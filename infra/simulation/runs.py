@@ -221,6 +221,7 @@ class _Running:
 
     def _violated(self, name: str, text: str) -> None:
         self._run.violations.append(Violation(name, text, self._world.kernel.elapsed))
+        self._world.kernel.is_ending = True
 
     def _judge_models(self) -> None:
         """What a model or an actor should not have raised is nobody's to swallow."""

@@ -24,21 +24,14 @@ import certifi
 import httpx
 import time_machine
 from aws_lambda_powertools.shared import user_agent
-from botocore.retries.quota import RetryQuota
-from botocore.retries.standard import (
-    ExponentialBackoff,
-    RetryEventAdapter,
-    RetryHandler,
-    RetryPolicy,
-    RetryQuotaChecker,
-    StandardRetryConditions,
-)
 
 from infra.simulation.aws import Aws
 from infra.simulation.chance import Chance
 from infra.simulation.functions import Environment
 from infra.simulation.kernel import Kernel
 from infra.simulation.pools import TaskFuture, TaskLock, TaskPool
+from infra.simulation.sdk_retries import SdkRetries
+from infra.simulation.short_wire import ShortWire
 from infra.simulation.sockets import Connect
 from infra.simulation.transport import new_client
 from riel import app as riel_app
@@ -48,6 +41,10 @@ from riel.config import Config
 from riel.gateways import simulator_client
 from riel.observability import metrics
 from riel.webhooks.sending import WebhookClient
+
+
+SHORT = frozenset({"dynamodb", "sqs", "kms", "secretsmanager"})
+"""The services whose calls leave AWS's wire out: nearly all calls of a run."""
 
 
 class Seams:
@@ -101,9 +98,11 @@ def installed(seams: Seams) -> Iterator[None]:
         _run = seams
         stack.callback(_forget)
         for service in ("dynamodb", "sqs", "kms", "secretsmanager", "dynamodbstreams"):
+            # Made here, if not before: later there is no session to make it of.
+            _client(service)
             _retries(service).forget()
         traveller = put(time_machine.travel(kernel.now, tick=False))
-        kernel.when_moved = traveller.move_to
+        kernel.when_shown = traveller.move_to
         replace(time, "sleep", _sleeping(kernel, time.sleep))
         replace(time, "monotonic", _monotonic(kernel, time.monotonic))
         replace(random, "uniform", chance.uniform)
@@ -169,52 +168,16 @@ def _client(service: str) -> Any:
         assert _run is not None, "no run is under way"
         return _run.aws.answer(service, operation, request)
 
-    return new_client(service, riel_app._BOTO, answer)  # noqa: SLF001
-
-
-def _draw() -> float:
-    return random.random()  # as it is now, not as it was when the SDK was imported
-
-
-class _Retries:
-    """The SDK's own retries, with a backoff that is drawn like all else."""
-
-    def __init__(self, client: Any) -> None:
-        self._quota = RetryQuotaChecker(RetryQuota())
-        self._policy = RetryPolicy(
-            retry_checker=StandardRetryConditions(max_attempts=riel_app.MAX_ATTEMPTS),
-            retry_backoff=ExponentialBackoff(random=_draw),
-        )
-        self._handler = self._new_handler()
-        name = client.meta.service_model.service_id.hyphenize()
-        events, unique_id = client.meta.events, f"retry-config-{name}"
-        events.unregister(f"needs-retry.{name}", unique_id=unique_id)
-        events.register(f"needs-retry.{name}", self._needs_retry, unique_id=unique_id)
-        events.register(f"after-call.{name}", self._release)
-
-    def forget(self) -> None:
-        """Begin with a full quota: it is kept in the client, and runs must not share it."""
-        self._quota = RetryQuotaChecker(RetryQuota())
-        self._handler = self._new_handler()
-
-    def _new_handler(self) -> RetryHandler:
-        return RetryHandler(
-            retry_policy=self._policy,
-            retry_event_adapter=RetryEventAdapter(),
-            retry_quota=self._quota,  # type: ignore[arg-type]
-        )
-
-    def _needs_retry(self, **told: Any) -> float | None:
-        delay: float | None = self._handler.needs_retry(**told)
-        return delay
-
-    def _release(self, **told: Any) -> None:
-        self._quota.release_retry_quota(**told)
+    client = new_client(service, riel_app._BOTO, answer)  # noqa: SLF001
+    _retries(service).attach(client)
+    if service in SHORT:
+        ShortWire(client, answer, _retries(service))
+    return client
 
 
 @cache
-def _retries(service: str) -> _Retries:
-    return _Retries(_client(service))
+def _retries(_service: str) -> SdkRetries:
+    return SdkRetries(riel_app.MAX_ATTEMPTS)
 
 
 @cache

@@ -21,7 +21,8 @@ KINDS: Mapping[str, tuple[Fault, ...]] = {
     "lost": (Fault.LOST, Fault.LOST_TWICE),
     "refused": (Fault.REFUSED, Fault.CONFLICTED, Fault.PARTIAL),
     "duplicated": (Fault.DUPLICATED,),
-    "late": (Fault.LATE,),
+    "late": (Fault.LATE, Fault.LATE_TWICE, Fault.DELAYED),
+    "stalled": (Fault.STALLED,),
 }
 """Faults by the words of the command line."""
 _MOODS: tuple[tuple[str, ...], ...] = (

@@ -68,7 +68,7 @@ def test_only_a_look_up_at_a_psp_can_be_lost_of_all_reads(
 ) -> None:
     target, operation = call
 
-    read = Call("a.1", Target(target), operation, "", changes=False, can_be_killed=True)
+    read = Call("a.1", Target(target), operation, "", changes=False, has_environment=True)
 
     assert (Fault.LOST in read.possible) is can_be_lost
     assert Fault.REFUSED in read.possible

@@ -61,7 +61,7 @@ ENDS = {
     "webhook-gone": PAID,
     "webhook-down-for-good": PAID,
     "webhook-hangs-for-good": PAID,
-    "webhook-hosts-hang": f"{PAID}, {PAID}, {PAID}, {PAID}",
+    "webhook-hosts-hang": f"{PAID}, {PAID}, {PAID}",
     "webhook-redelivered": PAID,
     "webhook-not-wanted": PAID,
     "merchants-side-by-side": f"{PAID}, {PAID}",

@@ -11,7 +11,7 @@ from typing import Any
 
 from infra.simulation.deployment import Deployment
 from infra.simulation.dynamodb import Change
-from infra.simulation.functions import MAX_SKEW_SECONDS
+from infra.simulation.functions import MAX_SKEW_SECONDS, Environment
 from infra.simulation.gate import IN_FLIGHT
 from infra.simulation.kernel import Kernel, Task
 
@@ -29,8 +29,6 @@ class Leases:
 
     def __init__(self, deployment: Deployment, kernel: Kernel) -> None:
         self._kernel = kernel
-        environment = deployment.functions[deployment.named("processor")].environment
-        self._seconds = float(environment["RIEL_LEASE_SECONDS"])
         self._holders: dict[str, str] = {}
         self._table = deployment.named("payments")
 
@@ -62,17 +60,26 @@ class Leases:
         left = _number(old, "lease_until") / 1000 - now
         if left > MAX_SKEW_SECONDS:
             yield HELD, f"{name} was claimed {left:.1f} s before another's lease ended"
-        seconds = _number(new, "lease_until") / 1000 - now
-        # What was stuck on its way says how it was when it left.
-        is_late = task is not None and task.name.startswith(IN_FLIGHT)
-        if seconds < self._seconds / 2 and not is_late:
-            yield HELD, f"{name} was claimed for {seconds:.1f} s"
+        bare = _works_until(task) - _number(new, "lease_until") / 1000
+        if bare > 0:
+            yield HELD, f"{name}: its worker may go on for {bare:.1f} s after its lease"
 
 
 def _writer(task: Task | None) -> str:
     """Name the task that makes a write, or made it when it left."""
     name = task.name if task else ""
     return name[len(IN_FLIGHT) + 1 : name.rindex(")")] if name.startswith(IN_FLIGHT) else name
+
+
+def _works_until(task: Task | None) -> float:
+    """Return when a task is cut off; 0 for one of an invocation that is over.
+
+    Such a one was frozen with its environment, and looks at its lease before it sends anything.
+    """
+    owner = task.owner if task else None
+    if task is None or not isinstance(owner, Environment) or owner.invocation is None:
+        return 0.0
+    return owner.cut_off_at if task.name.startswith(owner.invocation.name + "/") else 0.0
 
 
 def _delivery(old: Image, new: Image) -> Found:

@@ -67,10 +67,10 @@ def untold(scene: Scene) -> None:
 
 
 def _hosts_hang(play: Play) -> None:
-    """Three endpoints of a merchant hang; what goes to the fourth has to wait, and arrives."""
-    for number in range(3):
+    """Two endpoints of a merchant hang; what goes to the third has to wait, and arrives."""
+    for number in range(2):
         play.begin(hangs_first, 0, f"p{number}")
-    play.begin(fails_first, 0, "p3")
+    play.begin(fails_first, 0, "p2")
 
 
 def _told_at(scene: Scene, behave: Behave) -> None:

@@ -49,7 +49,17 @@ CLAIMING = (
         "riel/store/payments.py",
         'f"#sequence = :old_sequence AND {received}"',
         'f"#sequence >= :old_sequence AND {received}"',
-        Place(scenario="card-cancel-races-charge", begin=45),
+        Place(scenario="card-cancel-races-charge", begin=120),
+    ),
+    Mutant(
+        "fence-not-checked",
+        "a result is recorded whoever has the payment by now",
+        "riel/store/payments.py",
+        '        update["ConditionExpression"] += " AND fence = :fence"\n',
+        '        update["ConditionExpression"] = "fence >= :fence AND " + update[\n'
+        '            "ConditionExpression"\n'
+        '        ].replace("=", ">=", 1)\n',
+        Place(FAULTS, "voucher-never-paid", 60),
     ),
     Mutant(
         "result-without-its-event",
