@@ -36,7 +36,7 @@ fuzz: $(READY) ## Try far more hostile inputs than `check` does (FUZZ=10 times a
 	RIEL_FUZZ=$(or $(FUZZ),10) $(BIN)/pytest -q -p no:xdist --timeout 3600 --show-capture=no \
 	  tests/integration/test_fuzz.py tests/integration/test_contract.py
 
-simulate: $(READY) ## Break every call of every scenario in every way, try SEEDS=1000 seeds (15 minutes)
+simulate: $(READY) ## Break every call of every scenario in every way, try SEEDS=1000 seeds (5 minutes)
 	$(BIN)/riel simulate --exhaustive --seeds $(or $(SEEDS),1000)
 
 benchmark: $(READY) ## Measure cold start and hot path under Lambda's runtime interface

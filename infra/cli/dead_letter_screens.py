@@ -113,9 +113,6 @@ def redriven_document(queue: str, done: Redriven, dry_run: bool) -> dict[str, An
 
 def print_redriven(queue: str, done: Redriven, dry_run: bool) -> None:
     """Print what a redrive did."""
-    if not (done.sent or done.younger or done.again or done.left):
-        print(f"No dead letters of {queue}.")
-        return
     verb = "would be sent back" if dry_run else "sent back"
     print(f"{queue}: {done.sent} {verb}.")
     if done.younger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from infra.cli.output import console, print_json
 from infra.cli.progress import Progress
 from infra.cli.stage_access import LOCAL, StageAccess, open_stage
 from infra.stages import stage_named
-from riel.services.dead_letters import DeadLetter
+from riel.services.dead_letters import HOLD_SECONDS, DeadLetter
 from riel.services.list_dead_letters import list_dead_letters
 from riel.services.redrive_dead_letters import RedriveOrder, redrive_dead_letters
 
@@ -36,7 +37,7 @@ def list_letters(stage: StageOption = LOCAL, as_json: JsonOption = False) -> Non
     elif letters:
         console().print(dead_letter_screens.letters_table(letters, now))
     else:
-        print("No dead letters.")
+        _say_none(access, queues)
 
 
 @app.command()
@@ -53,7 +54,7 @@ def show(queue: QueueArgument, stage: StageOption = LOCAL, as_json: JsonOption =
     elif letters:
         dead_letter_screens.print_letters(console(), stage, queue, letters, now)
     else:
-        print(f"No dead letters of {queue}.")
+        _say_none(access, [queue], of=f" of {queue}")
 
 
 @app.command()
@@ -78,6 +79,8 @@ def redrive(
         )
     if as_json:
         print_json(dead_letter_screens.redriven_document(queue, done, dry_run))
+    elif done.is_empty:
+        _say_none(access, [queue], of=f" of {queue}")
     else:
         dead_letter_screens.print_redriven(queue, done, dry_run)
     if done.left:
@@ -86,6 +89,15 @@ def redrive(
 
 for _command in (quarantine.quarantine, quarantine.quarantined, quarantine.release):
     app.command()(_command)
+
+
+def _say_none(access: StageAccess, queues: Sequence[str], of: str = "") -> None:
+    """Say that there is none, unless somebody has some in hand: SQS shows those to nobody else."""
+    hidden = sum(access.dead_letter_queue(name).queue.depth()["in_flight"] for name in queues)
+    if hidden:
+        print(f"Hidden{of}, as somebody looks at them: {hidden}. Try again in {HOLD_SECONDS} s.")
+    else:
+        print(f"No dead letters{of}.")
 
 
 def _letters(access: StageAccess, queue: str) -> list[DeadLetter]:

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError
 from greenlet import GreenletExit
 
 from infra.simulation.faults import OF_AWS, Call, Fault, Plan, Target
-from infra.simulation.kernel import Kernel, Owner
+from infra.simulation.kernel import Kernel, Owner, Task
 from infra.simulation.transport import ServiceError
 
 FASTEST_SECONDS = 0.002
@@ -103,9 +103,9 @@ class Gate:
         line = Passed(self.kernel.elapsed, call, None)
         self.passed.append(line)
         self.kernel.sleep(self._latency(call))
-        line.fault = fault = self._fault(task.name, call)
+        line.fault = self._fault(task.name, call)
         try:
-            answer = self._make(outside, effect, fault, task.owner)
+            answer = self._make(outside, effect, line, task)
         except Exception as error:
             line.outcome, line.ended_at = _named(error), self.kernel.elapsed
             raise
@@ -139,10 +139,8 @@ class Gate:
             self._again[task, call.operation] = fault, self.kernel.now + 4
         return fault
 
-    def _make(
-        self, outside: Outside, effect: Callable[[], Any], fault: Fault | None, owner: Owner | None
-    ) -> Any:
-        caller = self.kernel.current.name if self.kernel.current else ""
+    def _make(self, outside: Outside, effect: Callable[[], Any], line: Passed, task: Task) -> Any:
+        fault, owner, caller = line.fault, task.owner, task.name
         gives_up_at = self.kernel.now + outside.patience_seconds
         match fault:
             case Fault.KILLED_BEFORE if owner:
@@ -158,12 +156,12 @@ class Gate:
                 self.in_flight += 1
                 late = LATE_SECONDS
                 if fault is Fault.DELAYED:
-                    late = outside.patience_seconds + self._between(DELAYED_SECONDS)
+                    late = outside.patience_seconds + self._seconds(DELAYED_SECONDS, line.call)
                 self.kernel.after(late, lambda: self._later(effect, caller))
                 self.kernel.sleep(outside.patience_seconds)
                 raise outside.lost()
             case Fault.STALLED if owner:
-                self.kernel.freeze(owner, self._between(STALLED_SECONDS))
+                self.kernel.freeze(owner, self._seconds(STALLED_SECONDS, line.call))
                 self.last_fault_at = self.kernel.elapsed
             case Fault.REFUSED:
                 raise outside.refused()
@@ -174,11 +172,9 @@ class Gate:
                 self._later(effect, caller)
         return effect()
 
-    def _between(self, bounds: tuple[float, float]) -> float:
-        """Draw so many seconds, for the call that is being made."""
+    def _seconds(self, bounds: tuple[float, float], call: Call) -> float:
         low, high = bounds
-        task = self.kernel.current
-        return low + (high - low) * self.kernel.draw("seconds", task.name, task.calls)
+        return low + (high - low) * self.kernel.draw("seconds", call.name)
 
     def _later(self, effect: Callable[[], Any], caller: str) -> None:
         # A task of its own, because an effect may wait: a PSP takes its time.

@@ -42,7 +42,6 @@ from riel.gateways import simulator_client
 from riel.observability import metrics
 from riel.webhooks.sending import WebhookClient
 
-
 SHORT = frozenset({"dynamodb", "sqs", "kms", "secretsmanager"})
 """The services whose calls leave AWS's wire out: nearly all calls of a run."""
 

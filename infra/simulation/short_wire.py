@@ -15,11 +15,10 @@ import marshal
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.handlers import generate_idempotent_uuid
-from dateutil.tz import tzlocal
 
 from infra.simulation.sdk_retries import SdkRetries
 from infra.simulation.transport import Answer, ServiceError
@@ -106,7 +105,7 @@ def _parsed(answer: dict[str, Any], shape: Any) -> dict[str, Any]:
         if kind == "blob":
             answer[name] = base64.b64decode(value)
         elif kind == "timestamp":
-            answer[name] = datetime.fromtimestamp(value, tzlocal())
+            answer[name] = datetime.fromtimestamp(value, UTC)
     return answer
 
 

@@ -1,4 +1,4 @@
-"""A run is the same whether its calls go over AWS's wire as the SDK speaks it, or leave that out."""
+"""A run is the same whether its calls go over AWS's wire, as the SDK speaks it, or leave it out."""
 
 from __future__ import annotations
 

@@ -52,6 +52,14 @@ def test_fc_67_a_poisoned_payment_is_shown_with_its_reason_and_sent_back(
     assert riel.json("dlq", "redrive", "payments", "--dry-run")["redriven"] == 1
     assert queue.depth()["visible"] == 1
 
+    # What another one looks at is told of: it is not gone.
+    (held,) = queue.receive(60, limit=1)
+    assert riel("dlq", "redrive", "payments").startswith(
+        "Hidden of payments, as somebody looks at them: 1."
+    )
+    assert riel("dlq", "list").startswith("Hidden, as somebody looks at them: 1.")
+    queue.give_back(held.receipt, 0)
+
     merchant.force(payment_id, "tok_ok")
     assert riel("dlq", "redrive", "payments") == "payments: 1 sent back.\n"
     assert merchant.wait_final(payment_id)["status"] == "completed"

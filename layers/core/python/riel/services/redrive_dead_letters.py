@@ -59,6 +59,11 @@ class Redriven:
     left: list[tuple[str, str]] = field(default_factory=list)
     """Message id and reason of each letter that can not be sent back."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to look at."""
+        return not (self.sent or self.younger or self.again or self.left)
+
 
 def redrive_dead_letters(
     app: App,
