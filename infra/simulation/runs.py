@@ -24,7 +24,12 @@ from infra.simulation.invariants.load import Load
 from infra.simulation.invariants.violations import Violation
 from infra.simulation.plays import Play, Scenario
 from infra.simulation.world import World
+from riel.services.sweep_due import AGAIN_AFTER
+from riel.store.deliveries import COPY_GRACE
+from riel.webhooks.sending import DEADLINE_SECONDS
 
+TRIES = 5
+"""How often a webhook is tried that a run waits for; a stage on AWS goes on for days."""
 LONGEST_SECONDS = 10 * 86_400.0
 """Of a run in which somebody acts for ever; a story may let some days pass."""
 
@@ -71,16 +76,24 @@ def liveness_seconds(deployment: Deployment) -> float:
     """How long it takes until all is quiet, after the last fault and the last thing anybody did.
 
     The longest way back: a message is lost that the sweeper had brought, so it brings it again
-    (five minutes, and its period); then the outbox's last lane finds the event that was lost with
-    it (its age, the whole minute that it looks back by, its period); then a message that died in
-    the hands of its receiver comes again, as often as it may; and in the end a webhook is tried
-    at an endpoint that hangs, by its schedule and the sweeper's grace.
+    (it leaves it alone for a while first); then the outbox's last lane finds the event that was
+    lost with it (its age, the whole minute that it looks back by, its period); then a message that
+    died in the hands of its receiver comes again, as often as it may; and in the end a webhook is
+    tried at an endpoint that hangs, by its schedule and the sweeper's grace.
     """
     sweeper = deployment.functions[deployment.scheduled_function].environment
     period = deployment.schedule_seconds
-    oldest = max(int(age) for age in sweeper["RIEL_SWEEP_AGES_SECONDS"].split(","))
+    sender = deployment.functions[deployment.named("webhook-sender")].environment
+    oldest = max(_seconds(sweeper["RIEL_SWEEP_AGES_SECONDS"]))
     given_up = max(queue.visibility_seconds * queue.max_receives for queue in deployment.queues)
-    return (300 + period) + (oldest + 60 + period) + given_up + (5 * 15 + 15 + 120 + period)
+    again, grace = AGAIN_AFTER.total_seconds(), COPY_GRACE.total_seconds()
+    waits = _seconds(sender["RIEL_WEBHOOK_RETRY_SECONDS"])[: TRIES - 1]
+    tries = (len(waits) + 1) * DEADLINE_SECONDS + sum(waits) + grace + period
+    return (again + period) + (oldest + 60 + period) + given_up + tries
+
+
+def _seconds(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 class _Running:

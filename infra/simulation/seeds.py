@@ -110,7 +110,9 @@ def shrink(found: tuple[Search, Failure]) -> Failure:
             best = _failure(tried, search, payments)
         return is_same
 
-    shrunk(failure.payments, lambda p: fails(p, _plan(search, failure.seed)), tries)
+    # One payment is left: an option that names none would mean all.
+    plan = _plan(search, failure.seed)
+    shrunk(failure.payments, lambda p: bool(p) and fails(p, plan), tries)
     shrunk(
         list(best.faults.items()),
         lambda faults: fails(best.payments, Chosen(dict(faults))),
@@ -118,7 +120,7 @@ def shrink(found: tuple[Search, Failure]) -> Failure:
     )
     # What was in the way of the fewer faults may be gone.
     faults = Chosen(best.faults)
-    shrunk(best.payments, lambda p: fails(p, faults), tries)
+    shrunk(best.payments, lambda p: bool(p) and fails(p, faults), tries)
     return best
 
 
