@@ -220,10 +220,13 @@ def test_fc_43_where_nothing_came_nothing_can_go_back(api: Api, app: App, ended:
     payment = advance(app, store_awaiting(app, idempotency_key="voucher"), ended)
 
     refused = refund(api, payment)
+    again = refund(api, payment)
 
     assert codes(refused) == (409, "invalid_state")
     words = f"the payment is {ended} and nothing was received; allowed now: nothing"
     assert refused["json"]["detail"] == words
+    assert (again["statusCode"], again["body"]) == (409, refused["body"])
+    assert again["headers"]["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("ended", [Status.EXPIRED, Status.CANCELED])

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from infra.simulation.deployment import QUEUE_URL, Deployment
+from infra.simulation.exhaustive import SEED
 from infra.simulation.faults import BATCH, Call, Chosen, Fault, Target
+from infra.simulation.gate import Passed
 from infra.simulation.kernel import Kernel
 from infra.simulation.runs import Run, run
 from infra.simulation.scenarios import SCENARIOS
@@ -76,3 +78,21 @@ def test_only_a_look_up_at_a_psp_can_be_lost_of_all_reads(
 
 def broken(deployment: Deployment, name: str, fault: Fault) -> Run:
     return run(deployment, SCENARIOS["card-completed"], 3, Chosen({name: fault}), is_strict=True)
+
+
+def test_a_thread_that_its_batch_has_left_behind_goes_on_with_its_environment(
+    deployment: Deployment,
+) -> None:
+    scenario = SCENARIOS["card-completed"]
+    charge = _charge(run(deployment, scenario, SEED)).call.name
+
+    done = run(deployment, scenario, SEED, Chosen({charge: Fault.STALLED}), is_strict=True)
+
+    stuck = _charge(done)
+    processor = deployment.functions[deployment.named("processor")]
+    assert stuck.ended_at - stuck.at > processor.timeout_seconds
+    assert done.violations == []
+
+
+def _charge(done: Run) -> Passed:
+    return next(line for line in done.passed if line.call.operation == "POST /charges")
