@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from heapq import merge
+from math import inf
 from operator import itemgetter
 
+from infra.simulation.faults import Fault
 from infra.simulation.gate import Passed
 from infra.simulation.points import activity
 from infra.simulation.runs import Run
@@ -103,4 +105,11 @@ def _end(line: Passed, more: int, names: Names) -> str:
     end = f"  → {came}" if came else ""
     if more:
         end += f"  (and {more} more like it)"
-    return end + (f"  *** {line.fault.value} ***" if line.fault else "")
+    return end + (f"  *** {line.fault.value}{_how_long(line)} ***" if line.fault else "")
+
+
+def _how_long(line: Passed) -> str:
+    if line.fault is not Fault.STALLED:
+        return ""
+    # One that was killed meanwhile never came back.
+    return f" for {line.ended_at - line.at:.1f} s" if line.ended_at < inf else " for good"
