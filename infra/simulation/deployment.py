@@ -81,6 +81,11 @@ class Deployment:
         """Return the full name of what is called so in every stage."""
         return f"{self.prefix}-{name}"
 
+    @property
+    def lease_seconds(self) -> float:
+        """How long a worker has a payment."""
+        return float(self.functions[self.named("processor")].environment["RIEL_LEASE_SECONDS"])
+
 
 @cache
 def deployment_of(stage: str) -> Deployment:

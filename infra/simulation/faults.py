@@ -47,6 +47,9 @@ class Fault(StrEnum):
     STALLED = "stalled"
     """The caller's environment stands still before the call gets out, and then goes on."""
 
+    STALLED_LONG = "stalled-long"
+    """So it does until just before its deadline: its invocation may end without the call."""
+
 
 class Target(StrEnum):
     """What an outside call goes to."""
@@ -69,7 +72,7 @@ class Target(StrEnum):
 OF_AWS = frozenset({Target.DYNAMODB, Target.SQS, Target.KMS, Target.SECRETS, Target.STREAM})
 """What is called through the SDK, which repeats what failed."""
 _KILLS = {Fault.KILLED_BEFORE, Fault.KILLED_AFTER}
-_OF_AN_ENVIRONMENT = _KILLS | {Fault.STALLED}
+_OF_AN_ENVIRONMENT = _KILLS | {Fault.STALLED, Fault.STALLED_LONG}
 _OF_A_CALL = _OF_AN_ENVIRONMENT | {Fault.LOST, Fault.REFUSED, Fault.LATE, Fault.DELAYED}
 _TWICE = {Fault.LOST_TWICE, Fault.LATE_TWICE}
 _OF_AN_EDGE = {Fault.LOST, Fault.REFUSED, Fault.DUPLICATED, Fault.LATE, Fault.DELAYED}

@@ -81,8 +81,6 @@ class Environment(Owner):
         self.name = name
         self.skew_seconds = skew_seconds
         self.invocation: Invocation | None = None
-        self.cut_off_at = 0.0
-        """When its invocation is killed, if that has not ended."""
         self.module: ModuleType | None = None
         self._kept: dict[str, Any] = {}
 

@@ -17,12 +17,12 @@ from infra.simulation.transport import ServiceError
 
 FASTEST_SECONDS = 0.002
 SLOWEST_SECONDS = 0.030
-LATE_SECONDS = 40.0
-"""Later than any lease lasts: a request that was stuck somewhere, and its caller long gone."""
 DELAYED_SECONDS = (0.5, 26.0)
 """How long after its caller has given up a request comes that is delayed."""
 STALLED_SECONDS = (1.0, 25.0)
 """How long an environment stands still: a function's deadline may come first."""
+BEFORE_CUT_OFF_SECONDS = (0.1, 0.9)
+"""How long before its deadline one goes on that stands still for long: a batch answers by then."""
 IN_FLIGHT = "in-flight"
 """What the task is called that brings an effect which comes late."""
 _AGAIN = (Fault.REFUSED, Fault.LOST_TWICE, Fault.LATE_TWICE)
@@ -60,6 +60,7 @@ class Passed:
     outcome: str = ""
     answer: str = ""
     ended_at: float = inf
+    stalled_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -69,6 +70,8 @@ class Gate:
     kernel: Kernel
     plan: Plan
     kill: Callable[[Owner, str], None]
+    late_seconds: float
+    """When what is late comes: a request that was stuck somewhere, and each lease is over."""
     passed: list[Passed] = field(default_factory=list)
     injected: list[tuple[str, Fault]] = field(default_factory=list)
     last_fault_at: float = 0.0
@@ -154,15 +157,14 @@ class Gate:
                 raise outside.lost()
             case Fault.LATE | Fault.LATE_TWICE | Fault.DELAYED:
                 self.in_flight += 1
-                late = LATE_SECONDS
+                late = self.late_seconds
                 if fault is Fault.DELAYED:
                     late = outside.patience_seconds + self._seconds(DELAYED_SECONDS, line.call)
                 self.kernel.after(late, lambda: self._later(effect, caller))
                 self.kernel.sleep(outside.patience_seconds)
                 raise outside.lost()
-            case Fault.STALLED if owner:
-                self.kernel.freeze(owner, self._seconds(STALLED_SECONDS, line.call))
-                self.last_fault_at = self.kernel.elapsed
+            case Fault.STALLED | Fault.STALLED_LONG if owner:
+                self._stall(owner, line)
             case Fault.REFUSED:
                 raise outside.refused()
             case Fault.CONFLICTED if outside.conflicted:
@@ -171,6 +173,14 @@ class Gate:
                 self.in_flight += 1
                 self._later(effect, caller)
         return effect()
+
+    def _stall(self, owner: Owner, line: Passed) -> None:
+        line.stalled_seconds = self._seconds(STALLED_SECONDS, line.call)
+        if line.fault is Fault.STALLED_LONG:
+            until = owner.cut_off_at - self._seconds(BEFORE_CUT_OFF_SECONDS, line.call)
+            line.stalled_seconds = max(0.0, until - self.kernel.now)
+        self.kernel.freeze(owner, line.stalled_seconds)
+        self.last_fault_at = self.kernel.elapsed
 
     def _seconds(self, bounds: tuple[float, float], call: Call) -> float:
         low, high = bounds

@@ -64,6 +64,8 @@ class Owner:
     """
 
     skew_seconds: float = 0.0
+    cut_off_at: float = 0.0
+    """When its invocation is killed, if that has not ended."""
 
     def __init__(self) -> None:
         self.is_dead = False
@@ -232,8 +234,11 @@ class Kernel:
 
         def thaw() -> None:
             owner.is_frozen = False
-            held, owner.held = owner.held, []
-            for resume in [lambda: self._resume(task), *held]:
+            waiting, owner.held = owner.held, []
+            # Threads go on in any order: another one may end the invocation first.
+            place = int(self.draw("thaw", task.name, task.calls) * (len(waiting) + 1))
+            waiting.insert(place, lambda: self._resume(task))
+            for resume in waiting:
                 self.at(self.now, resume)
 
         self.after(seconds, thaw)

@@ -22,7 +22,7 @@ KINDS: Mapping[str, tuple[Fault, ...]] = {
     "refused": (Fault.REFUSED, Fault.CONFLICTED, Fault.PARTIAL),
     "duplicated": (Fault.DUPLICATED,),
     "late": (Fault.LATE, Fault.LATE_TWICE, Fault.DELAYED),
-    "stalled": (Fault.STALLED,),
+    "stalled": (Fault.STALLED, Fault.STALLED_LONG),
 }
 """Faults by the words of the command line."""
 _MOODS: tuple[tuple[str, ...], ...] = (

@@ -8,7 +8,6 @@ from heapq import merge
 from math import inf
 from operator import itemgetter
 
-from infra.simulation.faults import Fault
 from infra.simulation.gate import Passed
 from infra.simulation.points import activity
 from infra.simulation.runs import Run
@@ -109,7 +108,8 @@ def _end(line: Passed, more: int, names: Names) -> str:
 
 
 def _how_long(line: Passed) -> str:
-    if line.fault is not Fault.STALLED:
+    if not line.stalled_seconds:
         return ""
-    # One that was killed meanwhile never came back.
-    return f" for {line.ended_at - line.at:.1f} s" if line.ended_at < inf else " for good"
+    # Killed meanwhile, or frozen with its environment, which nobody has used again.
+    end = "" if line.ended_at < inf else ", and never came back"
+    return f" for {line.stalled_seconds:.1f} s{end}"

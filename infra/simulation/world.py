@@ -28,6 +28,8 @@ START = 1_776_427_200.0
 """2026-04-17T12:00:00Z."""
 EXPIRY_SECONDS = 1800.0
 """What is expired is looked for twice in such a time, at odd times."""
+AFTER_LEASE_SECONDS = 19.0
+"""How much later than a lease lasts what is late comes: others have long been at work by then."""
 EVENT_SECONDS = (0.0, 2.0)
 EVENT_RETRY_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
@@ -39,7 +41,8 @@ class World:
         self.deployment = deployment
         self.kernel = kernel = Kernel(seed, START)
         self.functions = Functions(kernel, deployment.functions)
-        self.gate = gate = Gate(kernel, plan or NoFaults(), self.functions.kill)
+        late = deployment.lease_seconds + AFTER_LEASE_SECONDS
+        self.gate = gate = Gate(kernel, plan or NoFaults(), self.functions.kill, late)
         self.dynamodb = DynamoDb(lambda: kernel.now, kernel.draw)
         for table in deployment.tables:
             self.dynamodb.create(table)
@@ -107,18 +110,18 @@ class World:
         if self.loses_events:
             return
         low, high = EVENT_SECONDS
-        name = f"psp-event({event['data']['idempotency_key'][-8:]})"
+        name = self.kernel.unique(f"psp-event({event['data']['idempotency_key'][-8:]})")
         self.events_under_way += 1
 
         def send() -> None:
-            self.kernel.sleep(low + (high - low) * self.kernel.draw("event", name, event["type"]))
+            self.kernel.sleep(low + (high - low) * self.kernel.draw("event", name))
             for wait in EVENT_RETRY_SECONDS:
                 if self._post_event(url, event):
                     break
                 self.kernel.sleep(wait)
             self.events_under_way -= 1
 
-        self.spawn(name, send)
+        self.kernel.begin(name, send, None)
 
     def _post_event(self, url: str, event: dict[str, Any]) -> bool:
         body = json.dumps(event).encode()

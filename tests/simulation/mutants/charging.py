@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.simulation.mutants.mutant import Mutant, Place
+from tests.simulation.mutants.mutant import FAULTS, Mutant, Place
 
 CHARGING = (
     Mutant(
@@ -11,6 +11,14 @@ CHARGING = (
         "riel/services/gateway_step.py",
         "    if item.quiet_since_ms:\n",
         "    if item.unknown_outcomes:\n",
+    ),
+    Mutant(
+        "late-send-not-checked",
+        "a thread that was frozen sends when it goes on, whoever has the lease by then",
+        "riel/services/gateway_step.py",
+        "    if sent_at >= errand.until:\n",
+        "    if sent_at >= max(sent_at, errand.until) + errand.until.resolution:\n",
+        Place(FAULTS, "card-timeout-before-charge", 40),
     ),
     Mutant(
         "new-key-after-doubt",
