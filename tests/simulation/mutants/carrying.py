@@ -58,7 +58,7 @@ CARRYING = (
         "riel/services/sweep.py",
         "    for sweep_part in (sweep_due, sweep_webhooks):\n",
         "    for sweep_part in (sweep_webhooks,):\n",
-        Place(FAULTS, "voucher-never-paid", 130),
+        Place(FAULTS, "voucher-never-paid", 175),
     ),
     Mutant(
         "signature-not-checked",

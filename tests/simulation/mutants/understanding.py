@@ -43,6 +43,6 @@ UNDERSTANDING = (
         "riel/gateways/simulator.py",
         '            raise GatewayUnavailableError(f"{method} got no answer") from error\n',
         "            if error:\n                return None\n            raise\n",
-        Place(FAULTS, "card-timeout-after-charge", 110),
+        Place(FAULTS, "card-timeout-after-charge", 165),
     ),
 )
