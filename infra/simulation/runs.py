@@ -148,18 +148,25 @@ class _Running:
         if self._is_strict:
             if self._run.dead_letters and not self._scenario.leaves_letters:
                 self._violated("no dead letter after one fault", str(self._letters()))
-        else:
-            since = self._world.kernel.elapsed
-            self._run.reviews = operator_shift.work(play, self._has_letters())
-            if not self._comes_to_rest(play):
-                return
-            for name, text in check_shift(self._ended(play), since):
-                self._violated(name, text)
+        elif not self._shifts(play):
+            return
         for name, text in (*check_end(self._ended(play)), *self._load.check()):
             self._violated(name, text)
         if not self._world.gate.injected:
             for text in play.broken_promises():
                 self._violated("stories end as they say", text)
+
+    def _shifts(self, play: Play) -> bool:
+        """Let the operator come, and again as long as a shift has had faults of its own."""
+        faults = -1
+        while faults < len(self._world.gate.injected):
+            faults, since = len(self._world.gate.injected), self._world.kernel.elapsed
+            self._run.reviews += operator_shift.work(play, self._has_letters())
+            if not self._comes_to_rest(play):
+                return False
+        for name, text in check_shift(self._ended(play), since):
+            self._violated(name, text)
+        return True
 
     def _comes_to_rest(self, play: Play) -> bool:
         """Let time go on until all is quiet; False where that does not come, or all is lost."""
