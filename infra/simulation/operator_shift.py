@@ -24,8 +24,8 @@ from riel.services.resolve_payment import resolve_payment
 from riel.services.resolve_refund import resolve_refund
 from riel.store.queues import Queue
 
-ROUNDS = 8
-"""A second letter about the same is not sent back in the same round."""
+ROUNDS = 24
+"""A second letter about the same is not sent back in the same round, and an event may have many."""
 RETRY_SECONDS = 40.0
 """Longer than a letter that was looked at stays hidden."""
 WHO, WHY = "operator", "looked at the PSP"
