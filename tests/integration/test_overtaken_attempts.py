@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from riel.app import App
 from riel.domain.instants import to_text
 from riel.services.deliver_webhook import deliver_webhook
 from riel.services.redeliver_webhook import redeliver
-from riel.store.deliveries import Attempt
+from riel.store.deliveries import FAILED, OUT_OF_ATTEMPTS, Attempt
 from tests.builders import NOON
 from tests.endpoint import Endpoint
 from tests.relayed import delivery_of, webhook
@@ -89,6 +90,23 @@ def test_a_failure_does_not_undo_a_delivery(app: App, endpoint: Endpoint, url: s
 
     delivery = delivery_of(app)
     assert (delivery.state, delivery.due_at, delivery.attempt_count) == ("delivered", None, 2)
+
+
+def test_who_was_overtaken_by_a_last_failure_that_nobody_heard_of_writes_its_letter(
+    app: App, endpoint: Endpoint, url: str
+) -> None:
+    """A record that was stuck on its way comes when its message is at the next worker already."""
+    endpoint.statuses = [500, 500]
+    deliver_webhook(app, webhook(url))
+    seen = delivery_of(app)
+    last = seen.after(Attempt(to_text(NOON), 503, 1))
+    failed = replace(last, state=FAILED, failure=OUT_OF_ATTEMPTS)
+
+    with meanwhile(app, lambda: app.deliveries.save(seen, failed)):
+        deliver_webhook(app, webhook(url, turn=2), receives=2)
+
+    assert (delivery_of(app).state, delivery_of(app).attempt_count) == ("failed", 3)
+    assert app.webhooks_dlq.depth()["visible"] == 1
 
 
 def test_who_asks_during_an_attempt_gets_one_of_his_own(

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from riel.webhooks.egress import Destination
 
 SENDER_ENDED = "sender_ended"
+_BESIDE = "recorded beside another worker"
 """The error of an attempt whose workers died: nobody knows what the endpoint saw."""
 LONGEST_COPY_SECONDS = 30
 """What waits for longer is held, so that the delivery says when it is tried next."""
@@ -75,8 +76,15 @@ def deliver_webhook(app: App, webhook: Webhook, receives: int = 1) -> str:
     if endpoint.is_stopped and not delivery.is_asked_for:
         return _stopped(app, delivery)
     if is_last:
-        return _without_sending(app, delivery, endpoint, SENDER_ENDED)
-    return _try(app, replace(webhook, turn=delivery.turn), delivery, endpoint)
+        done = _without_sending(app, delivery, endpoint, SENDER_ENDED)
+    else:
+        done = _try(app, replace(webhook, turn=delivery.turn), delivery, endpoint)
+    if done == _BESIDE and receives > 1:
+        found = app.deliveries.get(webhook.payment_id, webhook.event_id)
+        if found is not None and found.state == FAILED:
+            # Who was faster may have had this message before, and never heard that it was.
+            return _failed_before(app, webhook, found, receives)
+    return done
 
 
 def _is_overdue(app: App, delivery: Delivery) -> bool:
@@ -186,7 +194,7 @@ def _follow(
     after = _record(app, delivery, attempt, answer)
     _note_endpoint(app, delivery, endpoint, answer)
     if after is None:
-        return "recorded beside another worker"
+        return _BESIDE
     if after.state == DELIVERED:
         count("WebhookDelivered")
         return DELIVERED
@@ -308,4 +316,4 @@ def _give_up(app: App, delivery: Delivery) -> str:
     # Not saved it may be all the same: a call is repeated when its answer is lost.
     if saved or app.deliveries.get(delivery.payment_id, delivery.event_id) == failed:
         return _dead_letter(app, failed)
-    return "recorded beside another worker"
+    return _BESIDE
