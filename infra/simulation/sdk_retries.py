@@ -32,7 +32,7 @@ class SdkRetries:
         self._handler = RetryHandler(
             retry_policy=self._policy,
             retry_event_adapter=RetryEventAdapter(),
-            retry_quota=self._quota,  # type: ignore[arg-type]
+            retry_quota=self._quota,  # type: ignore[arg-type]  # the stubs name the inner quota
         )
 
     def attach(self, client: Any) -> None:

@@ -167,7 +167,7 @@ def _client(service: str) -> Any:
         assert _run is not None, "no run is under way"
         return _run.aws.answer(service, operation, request)
 
-    client = new_client(service, riel_app._BOTO, answer)  # noqa: SLF001
+    client = new_client(service, riel_app._BOTO, answer)  # noqa: SLF001 - the product's settings
     _retries(service).attach(client)
     if service in SHORT:
         ShortWire(client, answer, _retries(service))
